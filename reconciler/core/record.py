@@ -1,0 +1,333 @@
+"""The release record: what was tried for one model, what is in production, and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+API_VERSION: Final = "reconciler/record/v1"
+KEEP = 10
+
+
+class Outcome(StrEnum):
+    """What became of a version."""
+
+    RELEASED = "released"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
+
+
+def _plain(value: object) -> object:
+    """Return `value` in JSON's own types; NaN and infinities, which have none, become None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _finite(value: object) -> object:
+    """Return a mapping of numbers without those that are undefined: NaN equals nothing."""
+    if not isinstance(value, Mapping):
+        return value
+    return {k: v for k, v in value.items() if not (isinstance(v, float) and not math.isfinite(v))}
+
+
+Tree = Annotated[dict[str, Any], BeforeValidator(_plain)]
+Numbers = Annotated[dict[str, float], BeforeValidator(_finite)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+T = TypeVar("T", bound=_Frozen)
+
+
+class Pointer(_Frozen):
+    """Content in DVC's cache: an md5, ending in `.dir` for a folder."""
+
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")]
+    size: Annotated[int, Field(ge=0)] | None = None
+    """Bytes; None where it was not recorded."""
+    nfiles: Annotated[int, Field(ge=0)] | None = None
+    """Files of a folder; None for a single file."""
+
+
+class Version(_Frozen):
+    """One attempt at a model: what went in, what came out, and what was decided."""
+
+    number: Annotated[int, Field(ge=1)]
+    outcome: Outcome
+    reason: Annotated[str, Field(pattern=r"^([A-Z][A-Za-z0-9]*)?$")] = ""
+    message: str = ""
+    fingerprint: str
+    revision: str
+    created: AwareDatetime
+    bundle: Pointer | None = None
+    predictions: Pointer | None = None
+    prepared: Pointer | None = None
+    metrics: Numbers = {}
+    verdict: Tree | None = None
+    judged: str | None = None
+    """Digest of everything that the verdict rests on; None before a verdict."""
+    timeout: str | None = None
+    """Training time allowed, as the spec says it; None for no limit."""
+    seconds: Numbers = {}
+    """Seconds that each stage ran; a stage that came from the cache is absent."""
+    warnings: tuple[str, ...] = ()
+    libraries: dict[str, str] = {}
+    lock: Tree = {}
+    """The model's blocks of dvc.lock, by stage name."""
+
+    @property
+    def bundle_digest(self) -> str | None:
+        """The md5 of the bundle's folder; None when training gave no bundle."""
+        return None if self.bundle is None else self.bundle.md5
+
+
+class Challenger(_Frozen):
+    """A version that gets a part of the traffic."""
+
+    version: Annotated[int, Field(ge=1)]
+    weight: Annotated[int, Field(ge=0, le=100)]
+    """Per cent of the traffic."""
+    step: Annotated[int, Field(ge=0)] = 0
+    since: AwareDatetime
+
+
+class Hold(_Frozen):
+    """A stop on releases; healing and withdrawal go on."""
+
+    reason: str
+    by: str
+    since: AwareDatetime
+
+
+class Record(_Frozen):
+    """The decisions about one model.
+
+    `versions` holds the last ten tried, ascending by number; the champion, the challenger and
+    the champion's predecessor stay in it however old they are.
+    """
+
+    api_version: Annotated[Literal["reconciler/record/v1"], Field(alias="apiVersion")] = API_VERSION
+    kind: Literal["Release"] = "Release"
+    model: str
+    champion: Version | None = None
+    challenger: Challenger | None = None
+    rollout: Tree | None = None
+    holds: tuple[Hold, ...] = ()
+    attempted: str | None = None
+    """Last revision that was looked at for a release."""
+    released: str | None = None
+    """Revision whose declaration the champion satisfies."""
+    next_version: Annotated[int, Field(ge=1)] = 1
+    versions: tuple[Version, ...] = ()
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Record:
+        numbers = [version.number for version in self.versions]
+        if any(a >= b for a, b in pairwise(numbers)):
+            raise ValueError("versions must have ascending numbers")
+        if numbers and numbers[-1] >= self.next_version:
+            raise ValueError(f"next_version {self.next_version} was used already")
+        if self.champion is not None and self.champion not in self.versions:
+            raise ValueError("the champion must be one of the versions")
+        if self.challenger is not None and self.challenger.version not in numbers:
+            raise ValueError("the challenger must be one of the versions")
+        return self
+
+    def version(self, number: int) -> Version | None:
+        """Return version `number`; None when it was never tried or is no longer kept."""
+        return next((v for v in self.versions if v.number == number), None)
+
+    def by_fingerprint(self, fingerprint: str) -> Version | None:
+        """Return the newest version with this fingerprint; None when none is kept."""
+        return next((v for v in reversed(self.versions) if v.fingerprint == fingerprint), None)
+
+    def by_bundle(self, digest: str) -> Version | None:
+        """Return the newest version with this bundle digest; None when none is kept."""
+        return next((v for v in reversed(self.versions) if v.bundle_digest == digest), None)
+
+    def released_before(self, fingerprint: str) -> bool:
+        """Whether a kept version with this fingerprint is or was the champion."""
+        return any(
+            v.fingerprint == fingerprint and v.outcome in (Outcome.RELEASED, Outcome.SUPERSEDED)
+            for v in self.versions
+        )
+
+
+def empty(model: str) -> Record:
+    """Return the record of a model for which nothing was tried."""
+    return Record(model=model)
+
+
+def with_version(record: Record, version: Version, keep: int = KEEP) -> Record:
+    """Return the record with `version` added, or put in place of the one with its number.
+
+    Args:
+        record: The record before.
+        version: A new version bears `record.next_version`.
+        keep: Versions that are kept, at least 1.
+
+    Raises:
+        ValueError: The number is neither the next one nor that of a kept version.
+    """
+    if version.number == record.next_version:
+        versions = (*record.versions, version)
+        return _pruned(record, versions, keep, next_version=record.next_version + 1)
+    if record.version(version.number) is None:
+        raise ValueError(f"version {version.number} of {record.model} is not the next, nor kept")
+    return _replaced(record, version)
+
+
+def promote(record: Record, number: int, revision: str) -> Record:
+    """Return the record with version `number` as champion; the former one is superseded.
+
+    Args:
+        record: The record before.
+        number: A kept version with a bundle; it may have been champion before.
+        revision: The commit whose declaration it satisfies.
+
+    Raises:
+        ValueError: The version is not kept or has no bundle.
+    """
+    chosen = record.version(number)
+    if chosen is None or chosen.bundle is None:
+        raise ValueError(f"version {number} of {record.model} is not kept or has no bundle")
+    former = record.champion
+    if former is not None and former.number != number:
+        record = _replaced(record, _changed(former, outcome=Outcome.SUPERSEDED))
+    chosen = _changed(chosen, outcome=Outcome.RELEASED)
+    ends = record.challenger is not None and record.challenger.version == number
+    cleared: dict[str, Any] = {"challenger": None, "rollout": None} if ends else {}
+    return _changed(
+        record,
+        champion=chosen,
+        versions=_swapped(record.versions, chosen),
+        attempted=revision,
+        released=revision,
+        **cleared,
+    )
+
+
+def attempt(record: Record, revision: str) -> Record:
+    """Return the record with `revision` as the last one that was looked at."""
+    return _changed(record, attempted=revision)
+
+
+def with_challenger(
+    record: Record, challenger: Challenger, rollout: Mapping[str, object] | None = None
+) -> Record:
+    """Return the record with a challenger under the given rollout settings.
+
+    Raises:
+        ValueError: The challenger's version is not kept or has no bundle.
+    """
+    version = record.version(challenger.version)
+    if version is None or version.bundle is None:
+        raise ValueError(f"version {challenger.version} of {record.model} has no bundle")
+    return _changed(record, challenger=challenger, rollout=rollout)
+
+
+def withdraw(record: Record, number: int, reason: str, message: str) -> Record:
+    """Return the record with version `number` withdrawn from the traffic or from release.
+
+    A withdrawn champion leaves none behind: promote its predecessor to roll back.
+
+    Raises:
+        ValueError: The version is not kept.
+    """
+    version = record.version(number)
+    if version is None:
+        raise ValueError(f"version {number} of {record.model} is not kept")
+    gone = _changed(version, outcome=Outcome.WITHDRAWN, reason=reason, message=message)
+    changes: dict[str, Any] = {"versions": _swapped(record.versions, gone)}
+    if record.champion is not None and record.champion.number == number:
+        changes |= {"champion": None, "released": None}
+    if record.challenger is not None and record.challenger.version == number:
+        changes |= {"challenger": None, "rollout": None}
+    return _changed(record, **changes)
+
+
+def retire(record: Record, revision: str) -> Record:
+    """Return the record of a model whose spec is gone: no champion, its history kept."""
+    champion = record.champion
+    if champion is not None:
+        record = _replaced(record, _changed(champion, outcome=Outcome.SUPERSEDED))
+    gone = {"champion": None, "challenger": None, "rollout": None, "released": None}
+    return _changed(record, attempted=revision, **gone)
+
+
+def forget(record: Record, fingerprint: str) -> Record:
+    """Return the record without the failed and withdrawn attempts at `fingerprint`."""
+    forgotten = (Outcome.FAILED, Outcome.WITHDRAWN)
+    kept = (
+        v for v in record.versions if v.fingerprint != fingerprint or v.outcome not in forgotten
+    )
+    return _changed(record, versions=tuple(kept))
+
+
+def with_hold(record: Record, hold: Hold) -> Record:
+    """Return the record with `hold`, in place of an earlier one for the same reason."""
+    others = tuple(h for h in record.holds if h.reason != hold.reason)
+    return _changed(record, holds=(*others, hold))
+
+
+def without_hold(record: Record, reason: str | None = None) -> Record:
+    """Return the record without the hold for `reason`; without any when it is None."""
+    rest = (h for h in record.holds if reason is not None and h.reason != reason)
+    return _changed(record, holds=tuple(rest))
+
+
+def predecessor(record: Record) -> Version | None:
+    """Return the version to roll back to: the newest that was champion before; None without."""
+    former = (v for v in reversed(record.versions) if v.outcome is Outcome.SUPERSEDED)
+    return next(former, None)
+
+
+def _pruned(record: Record, versions: Iterable[Version], keep: int, *, next_version: int) -> Record:
+    every = tuple(versions)
+    former = next((v for v in reversed(every) if v.outcome is Outcome.SUPERSEDED), None)
+    needed = {v.number for v in (*every[-max(keep, 1) :], record.champion, former) if v}
+    if record.challenger is not None:
+        needed.add(record.challenger.version)
+    kept = tuple(v for v in every if v.number in needed)
+    return _changed(record, versions=kept, next_version=next_version)
+
+
+def _replaced(record: Record, version: Version) -> Record:
+    is_champion = record.champion is not None and record.champion.number == version.number
+    return _changed(
+        record,
+        champion=version if is_champion else record.champion,
+        versions=_swapped(record.versions, version),
+    )
+
+
+def _swapped(versions: Iterable[Version], version: Version) -> tuple[Version, ...]:
+    return tuple(version if v.number == version.number else v for v in versions)
+
+
+def _changed(value: T, **changes: Any) -> T:
+    """Return a copy with `changes`, validated like any other."""
+    fields = {name: getattr(value, name) for name in type(value).model_fields}
+    return type(value).model_validate({**fields, **changes}, by_name=True, by_alias=False)

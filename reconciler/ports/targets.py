@@ -1,0 +1,60 @@
+"""The port to a place where models are served: observe it, and make it match the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+#: Raises a ReconcilerError when the bundle in a directory is not what its manifest says.
+Verify = Callable[[Path], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a target serves of one model."""
+
+    digest: str | None
+    """Digest of the bundle that is served; None when the target cannot tell."""
+    intact: bool
+    """Whether every byte is what the bundle's manifest says."""
+    detail: str = ""
+    """What is wrong when it is not intact, as a sentence."""
+
+
+class Target(Protocol):
+    """A place where models are served. Its calls are idempotent and safe to cut at any point."""
+
+    name: str
+    """How specs name it, such as `directory`."""
+
+    honours: frozenset[str]
+    """Keys of `deployment` beyond `target` that it carries out; others must be refused."""
+
+    def observe(self, model: str) -> Served | None:
+        """Return what is served of `model`; None when nothing is.
+
+        Raises:
+            TransientError: The target cannot be reached or read.
+        """
+        ...
+
+    def converge(self, model: str, bundle: Path, digest: str) -> None:
+        """Serve exactly the bundle in directory `bundle`, known by `digest`; then tidy up.
+
+        Nobody sees a version half there. What is served already and intact is left alone.
+
+        Raises:
+            TransientError: The target is full, read-only or cannot be reached.
+            TerminalError: The bundle is not what its manifest says.
+        """
+        ...
+
+    def withdraw(self, model: str) -> None:
+        """Stop serving `model`; nothing to do when it is not served.
+
+        Raises:
+            TransientError: The target cannot be reached or written.
+        """
+        ...
