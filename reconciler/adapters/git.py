@@ -1,0 +1,371 @@
+"""Git: the only module that talks to it, by objects and refs, never by the user's index or tree.
+
+GitPython finds the repository; git itself does the rest, with its hooks off, taking no optional
+locks, and blind to what a surrounding git command has put into the environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.adapters import process
+from reconciler.errors import TerminalError, TransientError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from reconciler.adapters.process import Completed
+
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",  # a hook of the user's must not run on our own commands
+    "core.fsmonitor": "false",
+    "core.sparseCheckout": "false",
+    "advice.detachedHead": "false",
+    "commit.gpgSign": "false",
+}
+_OPTIONS = tuple(part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}"))
+
+# Set while git runs a hook or an alias; they would lead our commands to another index or tree.
+_LOCAL = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands at one path of a tree."""
+
+    mode: str
+    """Six octal digits: `100644` file, `100755` program, `120000` link, `160000` submodule."""
+    oid: str
+    """Object id, in lower-case hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a commit is by."""
+
+    name: str
+    email: str
+
+
+RECONCILER = Person("reconciler", "reconciler@localhost")
+"""Who commits here: an identity of our own, so that git needs no user configured."""
+
+
+class Git:
+    """One repository, seen from one of its working trees."""
+
+    def __init__(self, root: Path, git_dir: Path, common_dir: Path) -> None:
+        self.root = root
+        """The working tree's top folder."""
+        self.git_dir = git_dir
+        """This working tree's own git folder."""
+        self.common_dir = common_dir
+        """The git folder that all working trees share: refs and objects."""
+
+    @classmethod
+    def open(cls, path: Path) -> Git:
+        """Return the repository that `path`, or the nearest folder above it, belongs to.
+
+        Raises:
+            UsageError: There is none, it has no working tree, or git refuses to trust it.
+        """
+        import git  # 0.1 s
+
+        try:
+            with git.Repo(path, search_parent_directories=True, expand_vars=False) as repo:
+                tree, own, common = repo.working_tree_dir, repo.git_dir, repo.common_dir
+        except (git.InvalidGitRepositoryError, git.NoSuchPathError, ValueError) as error:
+            raise UsageError(
+                f"{path} is not in a git repository",
+                reason="NotARepository",
+                hint="run `git init` there, or change into a repository",
+            ) from error
+        if tree is None:
+            raise UsageError(
+                f"{own} is a bare repository, without a working tree",
+                reason="BareRepository",
+                hint="clone it, and run there",
+            )
+        found = cls(Path(tree).resolve(), Path(own).resolve(), Path(common).resolve())
+        found._text("rev-parse", "--git-dir")  # git itself says what it does not trust
+        return found
+
+    def resolve(self, revision: str) -> str:
+        """Return the full id of the commit that `revision` names.
+
+        Raises:
+            UsageError: It names none, or the repository has no commit yet.
+        """
+        name = f"{revision}^{{commit}}"
+        done = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", name, check=False)
+        if done.code == 0 and not revision.startswith("-"):
+            return done.stdout.decode().strip()
+        if revision == "HEAD":
+            raise UsageError(
+                f"{self.root} has no commit yet", reason="NoCommits", hint="commit your specs"
+            )
+        raise UsageError(
+            f"`{revision}` names no commit in {self.root}",
+            reason="UnknownRevision",
+            hint="see `git branch --all`; a remote's commits arrive with `git fetch`",
+        )
+
+    def read_ref(self, ref: str) -> str | None:
+        """Return the commit that the full name `ref` points to; None when there is no such ref."""
+        done = self._git("rev-parse", "--verify", "--quiet", ref, check=False)
+        return done.stdout.decode().strip() if done.code == 0 else None
+
+    def tree(self, revision: str) -> dict[str, Entry]:
+        """Return every file of a revision: path (forward slashes) to entry, in git's order.
+
+        Raises:
+            UsageError: The revision is unknown.
+        """
+        done = self._git("ls-tree", "-r", "-z", "--full-tree", self._tree_ish(revision))
+        entries = {}
+        for line in os.fsdecode(done.stdout).split("\0")[:-1]:
+            head, _, path = line.partition("\t")
+            mode, _, oid = head.split(" ")
+            entries[path] = Entry(mode, oid)
+        return entries
+
+    def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
+        """Return the content of every named blob, read by one process.
+
+        Raises:
+            TerminalError: An object is not in this repository (a shallow or partial clone).
+        """
+        wanted = tuple(dict.fromkeys(oids))
+        if not wanted:
+            return {}
+        names = "".join(f"{oid}\n" for oid in wanted).encode()
+        data = self._git("cat-file", "--batch", "--buffer", input=names).stdout
+        found, at = {}, 0
+        for oid in wanted:
+            end = data.index(b"\n", at)
+            header = data[at:end].split(b" ")
+            if len(header) != 3:
+                raise TerminalError(
+                    f"object {oid} is not in {self.common_dir}",
+                    reason="ObjectMissing",
+                    hint="fetch the whole history: `git fetch --unshallow`",
+                )
+            size = int(header[2])
+            found[oid] = data[end + 1 : end + 1 + size]
+            at = end + size + 2
+        return found
+
+    def blob_id(self, content: bytes) -> str:
+        """Return the id that `content` has as a blob of this repository; nothing is written."""
+        digest = hashlib.new(self._object_format, usedforsecurity=False)
+        digest.update(b"blob %d\0" % len(content))
+        digest.update(content)
+        return digest.hexdigest()
+
+    def ignored(self, path: str) -> bool:
+        """Return whether git ignores `path`, relative to the top folder, existing or not."""
+        return self._git("check-ignore", "--quiet", "--", path, check=False).code == 0
+
+    def write_blob(self, content: bytes) -> str:
+        """Write `content` as a blob and return its id."""
+        return self.write_blobs([content])[0]
+
+    def write_blobs(self, contents: Sequence[bytes]) -> tuple[str, ...]:
+        """Write every content as a blob, by one process, and return the ids in order."""
+        if not contents:
+            return ()
+        stream = b"".join(
+            b"blob\nmark :%d\ndata %d\n%s\nget-mark :%d\n" % (n, len(content), content, n)
+            for n, content in enumerate(contents, 1)
+        )
+        done = self._git("fast-import", "--quiet", "--done", input=stream + b"done\n")
+        return tuple(done.stdout.decode().split())
+
+    def write_tree(self, changes: Mapping[str, Entry | None], base: str | None = None) -> str:
+        """Write the tree that `base` becomes with `changes`, and return its id.
+
+        Args:
+            changes: Path to what shall stand there; None: nothing.
+            base: The revision or tree to begin with; None: an empty one.
+
+        Raises:
+            TerminalError: Git refuses a path (`..`, `.git`, a file where a folder is needed).
+        """
+        zero = "0" * (64 if self._object_format == "sha256" else 40)
+        lines = (
+            f"{entry.mode} {entry.oid}\t{path}" if entry else f"0 {zero}\t{path}"
+            for path, entry in changes.items()
+        )
+        with tempfile.TemporaryDirectory(prefix="reconciler-") as aside:
+            index = {"GIT_INDEX_FILE": str(Path(aside) / "index")}
+            self._git("read-tree", self._tree_ish(base) if base else "--empty", env=index)
+            self._index(lines, index)
+            return self._git("write-tree", env=index).stdout.decode().strip()
+
+    def commit_tree(
+        self,
+        tree: str,
+        parents: Sequence[str],
+        message: str,
+        identity: Person,
+        when: datetime,
+    ) -> str:
+        """Write a commit of `tree` and return its id; no ref moves.
+
+        Args:
+            tree: Id of the tree.
+            parents: Ids of the parents, none for a first commit.
+            message: Subject, blank line, body, trailers.
+            identity: Author and committer.
+            when: Its time, with a time zone.
+        """
+        date = f"{int(when.timestamp())} {when.strftime('%z') or '+0000'}"
+        options = [part for parent in parents for part in ("-p", parent)]
+        done = self._git(
+            "commit-tree", tree, *options, input=message.encode(), env=_as(identity) | _at(date)
+        )
+        return done.stdout.decode().strip()
+
+    def update_ref(self, ref: str, new: str | None, old: str | None) -> bool:
+        """Move `ref` from `old` to `new`, and return whether it still stood at `old`.
+
+        Args:
+            ref: Full name, such as `refs/heads/deployed`.
+            new: The commit to point to; None: the ref is deleted.
+            old: The commit that it must point to now; None: it must not exist.
+
+        Raises:
+            TransientError: Another process holds the ref's lock.
+            TerminalError: Git refuses the name or cannot write it.
+        """
+        zero = "0" * len(new or old or "")
+        line = ("-d", ref, old or zero) if new is None else (ref, new, old or zero)
+        done = self._git(
+            "update-ref", "-m", "reconciler", "--no-deref", *line, env=_as(RECONCILER), check=False
+        )
+        if done.code == 0:
+            return True
+        if self.read_ref(ref) != old:
+            return False
+        raise self._failed("update-ref", done)
+
+    def fill(self, revision: str, paths: Iterable[str] | None, destination: Path) -> None:
+        """Write files of a revision into a plain folder, as a checkout would.
+
+        Filters, line ends and links hold. Only git's objects and `.gitattributes` of the
+        revision are read; the repository's own index and working tree play no part.
+
+        Args:
+            revision: What to read.
+            paths: Files to write, as `tree` names them; None: all.
+            destination: A folder; existing files of the same names are replaced.
+
+        Raises:
+            UsageError: The revision is unknown, or a path is not in it.
+            TransientError: The folder cannot be written (a full disk).
+        """
+        tree = self.tree(revision)
+        wanted = list(tree) if paths is None else list(dict.fromkeys(paths))
+        if absent := next((path for path in wanted if path not in tree), None):
+            raise UsageError(f"{absent} is not in {revision}", reason="UnknownPath")
+        attributes = [path for path in tree if path.rsplit("/", 1)[-1] == ".gitattributes"]
+        lines = (f"{tree[p].mode} {tree[p].oid}\t{p}" for p in {*wanted, *attributes})
+        with tempfile.TemporaryDirectory(prefix="reconciler-") as aside:
+            # The destination plays the working tree: else the attributes of the user's own
+            # working tree, committed or not, would decide how files are written.
+            place = {
+                "GIT_INDEX_FILE": str(Path(aside) / "index"),
+                "GIT_DIR": str(self.git_dir),
+                "GIT_WORK_TREE": str(destination.resolve()),
+            }
+            self._index(lines, place)
+            self._checkout(wanted, place, destination)
+
+    def _checkout(self, paths: Sequence[str], place: Mapping[str, str], where: Path) -> None:
+        names = os.fsencode("".join(f"{path}\0" for path in paths))
+        done = self._git(
+            "checkout-index", "-f", "-q", "-z", "--stdin", input=names, env=place, cwd=where
+        )
+        if done.stderr and any(not os.path.lexists(where / path) for path in paths):
+            raise self._failed("checkout-index", done)
+
+    def _index(self, lines: Iterable[str], env: Mapping[str, str]) -> None:
+        text = os.fsencode("".join(f"{line}\0" for line in lines))
+        done = self._git("update-index", "-z", "--add", "--index-info", input=text, env=env)
+        if done.stderr:  # a path that git refuses is skipped there, with status 0
+            raise self._failed("update-index", done)
+
+    def _tree_ish(self, revision: str) -> str:
+        return revision if _full(revision) else self.resolve(revision)
+
+    @cached_property
+    def _object_format(self) -> str:
+        return self._text("rev-parse", "--show-object-format").strip()
+
+    def _text(self, *arguments: str) -> str:
+        return os.fsdecode(self._git(*arguments).stdout)
+
+    def _git(
+        self,
+        *arguments: str,
+        input: bytes | None = None,  # noqa: A002 - the word of subprocess
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        check: bool = True,
+    ) -> Completed:
+        argv = ("git", *_OPTIONS, *arguments)
+        clean = {key: value for key, value in os.environ.items() if key not in _LOCAL}
+        clean |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        done = process.run(argv, cwd or self.root, {**clean, **(env or {})}, input=input)
+        if check and done.code != 0:
+            raise self._failed(arguments[0], done)
+        return done
+
+    def _failed(self, command: str, done: Completed) -> UsageError | TransientError | TerminalError:
+        said = done.stderr.decode(errors="replace").strip() or f"exit status {done.code}"
+        message = f"git {command} in {self.root}: {said}"
+        if "dubious ownership" in said:
+            hint = f"run `git config --global --add safe.directory {self.root}` if you trust it"
+            return UsageError(message, reason="NotTrusted", hint=hint)
+        if "No space left" in said:
+            return TransientError(message, reason="DiskFull", hint="free some space")
+        if ".lock': File exists" in said:
+            hint = "another git runs there; if none does, delete the lock that it names"
+            return TransientError(message, reason="Locked", hint=hint)
+        return TerminalError(message, reason="GitFailed")
+
+
+def _full(revision: str) -> bool:
+    return len(revision) in (40, 64) and not set(revision) - set("0123456789abcdef")
+
+
+def _as(person: Person) -> dict[str, str]:
+    return {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", person.name), ("EMAIL", person.email))
+    }
+
+
+def _at(date: str) -> dict[str, str]:
+    return {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
