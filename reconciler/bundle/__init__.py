@@ -1,0 +1,1 @@
+"""The bundle: the one directory that is trained, judged, shipped and served."""

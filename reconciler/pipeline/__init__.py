@@ -1,0 +1,1 @@
+"""The stages: the programs that DVC runs."""

@@ -1,0 +1,62 @@
+"""The model card: what a person wants to know about a bundle before using it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reconciler.bundle.signature import Signature
+
+
+def render(
+    sign: Signature,
+    *,
+    training: Mapping[str, Any],
+    source: str,
+    rows: tuple[int, int],
+    reason: str,
+    runtime: Mapping[str, str],
+    warnings: Sequence[str],
+) -> str:
+    """Return the card in Markdown; it names no time, place or measurement.
+
+    Args:
+        sign: The bundle's signature.
+        training: The training section, with defaults resolved.
+        source: Where the data comes from, as the spec says it.
+        rows: The number of training and of test rows.
+        reason: Why the model has its form.
+        runtime: The declared libraries.
+        warnings: What was odd about the data or the training.
+    """
+    facts = {
+        "Task": sign.task,
+        "Data": f"`{source}`, {rows[0]} rows for training, {rows[1]} held out",
+        "Target": f"`{sign.target}`" + _classes(sign),
+        "Estimator": f"`{training['estimator'] or training['entrypoint']}`",
+        "Hyperparameters": f"`{json.dumps(training['hyperparameters'], sort_keys=True)}`",
+        "Seed": str(training["seed"]),
+        "Form": f"{sign.form}: {reason}",
+        "Libraries": ", ".join(f"{n} {v}" for n, v in sorted(runtime.items())) or "not declared",
+    }
+    lines = [f"# {sign.model}", "", *(f"- **{name}**: {value}" for name, value in facts.items())]
+    lines += ["", "## Inputs", "", "| name | type | missing value |", "|---|---|---|"]
+    lines += [f"| `{i.name}` | {i.type} | {_null(i.null)} |" for i in sign.inputs]
+    if warnings:
+        lines += ["", "## Warnings", "", *(f"- {warning}" for warning in warnings)]
+    return "\n".join(lines) + "\n"
+
+
+def _classes(sign: Signature) -> str:
+    if sign.classes is None:
+        return ""
+    listed = ", ".join(f"`{label}`" for label in sign.classes)
+    positive = f"; positive `{sign.positive}`" if sign.task == "binary" else ""
+    return f", one of {listed}{positive}"
+
+
+def _null(null: str | None) -> str:
+    return "refused" if null is None else "`NaN`" if null == "NaN" else "the empty text"
