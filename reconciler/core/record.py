@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -50,6 +52,11 @@ def _finite(value: object) -> object:
     return {k: v for k, v in value.items() if not (isinstance(v, float) and not math.isfinite(v))}
 
 
+def _to_the_second(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_to_the_second)]
 Tree = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Numbers = Annotated[dict[str, float], BeforeValidator(_finite)]
 
@@ -80,7 +87,7 @@ class Version(_Frozen):
     message: str = ""
     fingerprint: str
     revision: str
-    created: AwareDatetime
+    created: Moment
     bundle: Pointer | None = None
     predictions: Pointer | None = None
     prepared: Pointer | None = None
@@ -110,7 +117,7 @@ class Challenger(_Frozen):
     weight: Annotated[int, Field(ge=0, le=100)]
     """Per cent of the traffic."""
     step: Annotated[int, Field(ge=0)] = 0
-    since: AwareDatetime
+    since: Moment
 
 
 class Hold(_Frozen):
@@ -118,7 +125,7 @@ class Hold(_Frozen):
 
     reason: str
     by: str
-    since: AwareDatetime
+    since: Moment
 
 
 class Record(_Frozen):

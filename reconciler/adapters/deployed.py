@@ -1,0 +1,315 @@
+"""The branch `deployed`: release records and their pointers, one atomic commit at a time.
+
+```
+.records            what this branch is, and the version of its layout
+.dvc/config         where the content lies, for `dvc get … --rev deployed`
+.dvcignore          empty: DVC asks for one
+<model>.yaml        the record
+<model>.dvc         the bundle in production
+versions/<model>/<n>.dvc   what each kept version left
+```
+
+Everything is read and written as git objects: no checkout, no index, nothing of the user's.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from reconciler.adapters.git import Entry, Git, Person
+from reconciler.adapters.pointers import champion_file, config_file, version_files
+from reconciler.core.notes import Note, describe, message
+from reconciler.core.record import Record
+from reconciler.core.recordtext import ForeignTextError, dumps, loads
+from reconciler.core.stored import from_plain, to_plain
+from reconciler.errors import ReconcilerError, TerminalError, TransientError
+
+REF = "refs/heads/deployed"
+IDENTITY = Person("reconciler", "reconciler@localhost")
+
+#: Gives the record after a change; it may be called again when another process was faster.
+Change = Callable[[Record | None], Record | None]
+
+_MARK = ".records"
+_LAYOUT = b"reconciler/records/v1\n"
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_RESERVED = frozenset({"dvc", "versions"})  # dvc.yaml is DVC's, versions/ holds the versions
+_FILE, _TREE = "100644", "040000"
+_ATTEMPTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The branch at one commit."""
+
+    commit: str | None
+    """None: there is no branch yet."""
+    records: Mapping[str, Record] = field(default_factory=dict)
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with each record that cannot be read, by model."""
+
+
+class _Request:
+    """What one caller wants changed, and what became of it."""
+
+    def __init__(self, changes: Mapping[str, Change]) -> None:
+        self.changes = changes
+        self.done = False
+        self.error: BaseException | None = None
+        self.snapshot = Snapshot(None)
+
+
+class DeployedStore:
+    """Reads and writes the records of one repository; threads and processes may share it.
+
+    Callers in one process that come while a commit is being made, or within `window_s` of the
+    last one, share the next commit. Between processes the ref is compared and swapped.
+
+    Args:
+        git: The repository.
+        ref: The branch, in full.
+        remotes: Options of DVC's remotes by name, with absolute URLs.
+        default_remote: The one that DVC uses; None for none.
+        window_s: Least time between two commits, in seconds.
+        clock: Gives the time of a commit, aware.
+    """
+
+    def __init__(
+        self,
+        git: Git,
+        ref: str = REF,
+        remotes: Mapping[str, Mapping[str, str]] | None = None,
+        default_remote: str | None = None,
+        window_s: float = 0.2,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._git = git
+        self.ref = ref
+        self._config = config_file(remotes or {}, default_remote)
+        self._window_s = window_s
+        self._clock = clock
+        self._parsed: dict[str, Record | str] = {}
+        self._pending: list[_Request] = []
+        self._writing = False
+        self._turn = threading.Condition()
+        self._last_commit = float("-inf")
+
+    def read(self) -> Snapshot:
+        """Return every record at the branch's present commit.
+
+        A record that cannot be read is quarantined; the others are there.
+
+        Raises:
+            TerminalError: `ForeignBranch`: the branch holds something else.
+        """
+        commit = self._git.read_ref(self.ref)
+        return Snapshot(None) if commit is None else self._snapshot(commit)
+
+    def commit(self, changes: Mapping[str, Change]) -> Snapshot:
+        """Change records in one commit and return the branch after it.
+
+        Args:
+            changes: By model, what gives the record after the change from the one before (None:
+                there is none); returning None removes it, returning it unchanged commits nothing.
+
+        Raises:
+            TerminalError: `RecordQuarantined`: a record cannot be read, so it is not overwritten;
+                `InvalidName`; `ForeignBranch`.
+            TransientError: Others were faster a hundred times.
+            Exception: What a change raised. Nothing of this call is committed then.
+        """
+        request = _Request(changes)
+        with self._turn:
+            self._pending.append(request)
+            self._turn.wait_for(lambda: request.done or not self._writing)
+            leads = not request.done
+            self._writing = self._writing or leads
+        if leads:
+            self._write_pending(request)
+        if request.error is not None:
+            raise request.error
+        return request.snapshot
+
+    def change(self, model: str, change: Change) -> Record | None:
+        """Change one record and return it as it stands after the commit; None when removed."""
+        return self.commit({model: change}).records.get(model)
+
+    def _write_pending(self, own: _Request) -> None:
+        """Write for everyone who waits; a burst shares commits, a lone caller does not wait."""
+        batch = [own]
+        try:
+            time.sleep(max(0.0, self._last_commit + self._window_s - time.monotonic()))
+            with self._turn:
+                batch, self._pending = self._pending, []
+            self._write(batch)
+        except BaseException as error:  # noqa: BLE001 - raised again by everyone who waits
+            for request in batch:
+                request.error = request.error or error
+        finally:
+            self._last_commit = time.monotonic()
+            with self._turn:
+                self._pending = [request for request in self._pending if request not in batch]
+                for request in batch:
+                    request.done = True
+                self._writing = False
+                self._turn.notify_all()
+
+    def _write(self, batch: Sequence[_Request]) -> None:
+        for attempt in range(_ATTEMPTS):
+            before = self.read()
+            after = _applied(before, batch)
+            written = self._write_once(before, after)
+            if written is not None:
+                snapshot = Snapshot(written or None, after, before.quarantined)
+                for request in batch:
+                    request.snapshot = snapshot
+                return
+            time.sleep(random.uniform(0, 0.005 * min(attempt + 1, 20)))  # noqa: S311
+        raise TransientError(f"{self.ref}: other writers were faster", reason="DeployedBusy")
+
+    def _write_once(self, before: Snapshot, after: Mapping[str, Record]) -> str | None:
+        """Return the commit with `after` (empty when there is none); None when outrun."""
+        names = sorted(before.records.keys() | after.keys())
+        changed = [n for n in names if before.records.get(n) != after.get(n)]
+        if not changed:
+            return before.commit or ""
+        tree = self._tree(before.commit, {name: after.get(name) for name in changed})
+        notes = [describe(n, before.records.get(n), after.get(n)) for n in changed]
+        commit = self._commit(tree, before.commit, notes)
+        return commit if self._moved(before.commit, commit) else None
+
+    def _moved(self, old: str | None, new: str) -> bool:
+        """Move the ref; a lock that another writer holds means that it is faster."""
+        try:
+            return self._git.update_ref(self.ref, new, old)
+        except TransientError as error:
+            if error.reason != "Locked":
+                raise
+            return False
+
+    def _commit(self, tree: str, parent: str | None, notes: Sequence[Note]) -> str:
+        parents = [] if parent is None else [parent]
+        return self._git.commit_tree(tree, parents, message(notes), IDENTITY, self._clock())
+
+    def _tree(self, commit: str | None, changed: Mapping[str, Record | None]) -> str:
+        """Write the branch's tree with the changed models replaced; the rest is reused by id."""
+        root = {} if commit is None else self._git.level(commit)
+        versions = self._git.level(f"{commit}:versions") if "versions" in root else {}
+        for name in changed:
+            for stale in (f"{name}.yaml", f"{name}.dvc"):
+                root.pop(stale, None)
+            versions.pop(name, None)
+
+        pointers = {n: version_files(r) for n, r in changed.items() if r is not None}
+        folders = {".dvc": {"config": self._config}, **pointers}
+        files = {_MARK: _LAYOUT, ".dvcignore": b"", **_files(changed)}
+        contents = [c for folder in (files, *folders.values()) for c in folder.values()]
+        ids = dict(zip(contents, self._git.write_blobs(contents), strict=True))
+
+        filled = {name: folder for name, folder in folders.items() if folder}
+        levels = [{p: Entry(_FILE, ids[c]) for p, c in f.items()} for f in filled.values()]
+        trees = dict(zip(filled, self._git.write_trees(levels), strict=True))
+        root |= {path: Entry(_FILE, ids[content]) for path, content in files.items()}
+        root[".dvc"] = Entry(_TREE, trees.pop(".dvc"))
+        versions |= {name: Entry(_TREE, oid) for name, oid in trees.items()}
+        root.pop("versions", None)
+        if versions:
+            root["versions"] = Entry(_TREE, self._git.write_trees([versions])[0])
+        return self._git.write_trees([root])[0]
+
+    def _snapshot(self, commit: str) -> Snapshot:
+        entries = self._git.level(commit)
+        if _MARK not in entries:
+            raise TerminalError(
+                f"{self.ref} holds something else than release records",
+                reason="ForeignBranch",
+                hint="rename that branch",
+            )
+        ids = {
+            path.removesuffix(".yaml"): entry.oid
+            for path, entry in entries.items()
+            if path.endswith(".yaml") and entry.mode == _FILE
+        }
+        parsed = self._parse(ids.values())
+        found = {name: parsed[oid] for name, oid in sorted(ids.items())}
+        records = {n: r for n, r in found.items() if isinstance(r, Record) and r.model == n}
+        problems = {n: _problem(n, r) for n, r in found.items() if n not in records}
+        return Snapshot(commit, records, problems)
+
+    def _parse(self, oids: Iterable[str]) -> dict[str, Record | str]:
+        """Return each record; what was parsed before is remembered while the branch holds it."""
+        wanted, known = set(oids), self._parsed
+        new = self._git.blobs(wanted - known.keys())
+        parsed = {oid: known[oid] if oid in known else _parsed(new[oid]) for oid in wanted}
+        self._parsed = parsed
+        return parsed
+
+
+def _applied(before: Snapshot, batch: Sequence[_Request]) -> dict[str, Record]:
+    """Return the records after all requests; one that fails is left out as a whole."""
+    after = dict(before.records)
+    for request in batch:
+        request.error = None
+        draft = dict(after)
+        try:
+            for name, change in request.changes.items():
+                _check_writable(name, before)
+                record = change(draft.get(name))
+                draft.pop(name, None)
+                if record is not None:
+                    draft[name] = record
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that asked
+            request.error = error
+        else:
+            after = draft
+    return after
+
+
+def _check_writable(name: str, before: Snapshot) -> None:
+    if not _MODEL.fullmatch(name) or name in _RESERVED:
+        raise TerminalError(f"{name!r} cannot name a record", reason="InvalidName")
+    if name in before.quarantined:
+        raise TerminalError(
+            f"the record of {name} cannot be read: {before.quarantined[name]}",
+            reason="RecordQuarantined",
+            hint=f"mend {name}.yaml on the branch of records, or revert the commit that broke it",
+        )
+
+
+def _files(changed: Mapping[str, Record | None]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for name, record in changed.items():
+        if record is not None:
+            files[f"{name}.yaml"] = dumps(to_plain(record)).encode()
+            if (pointer := champion_file(record)) is not None:
+                files[f"{name}.dvc"] = pointer
+    return files
+
+
+def _parsed(content: bytes) -> Record | str:
+    """Return the record; what is wrong with it when it is none."""
+    try:
+        return from_plain(_values(content.decode()))
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
+    except RecursionError:
+        return "it is nested too deeply"
+    except ReconcilerError as error:
+        return str(error)
+
+
+def _values(text: str) -> object:
+    try:
+        return loads(text)
+    except ForeignTextError as error:
+        raise TerminalError(f"not as it was written: {error!s:.80}") from error
+
+
+def _problem(name: str, found: Record | str) -> str:
+    return found if isinstance(found, str) else f"it is the record of {found.model!r}, not {name!r}"
