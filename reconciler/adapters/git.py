@@ -141,13 +141,16 @@ class Git:
         Raises:
             UsageError: The revision is unknown.
         """
-        done = self._git("ls-tree", "-r", "-z", "--full-tree", self._tree_ish(revision))
-        entries = {}
-        for line in os.fsdecode(done.stdout).split("\0")[:-1]:
-            head, _, path = line.partition("\t")
-            mode, _, oid = head.split(" ")
-            entries[path] = Entry(mode, oid)
-        return entries
+        tree = self._tree_ish(revision)
+        return _entries(self._git("ls-tree", "-r", "-z", "--full-tree", tree).stdout)
+
+    def level(self, tree: str) -> dict[str, Entry]:
+        """Return what stands directly in a tree, folders (mode `040000`) included.
+
+        Args:
+            tree: A revision or tree, or a folder of it, such as `HEAD:specs`.
+        """
+        return _entries(self._git("ls-tree", "-z", "--full-tree", tree).stdout)
 
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
         """Return the content of every named blob, read by one process.
@@ -221,6 +224,21 @@ class Git:
             self._git("read-tree", self._tree_ish(base) if base else "--empty", env=index)
             self._index(lines, index)
             return self._git("write-tree", env=index).stdout.decode().strip()
+
+    def write_trees(self, levels: Sequence[Mapping[str, Entry]]) -> tuple[str, ...]:
+        """Write trees of one level each, by one process, and return their ids in order."""
+        if not levels:
+            return ()
+        kinds = {"040000": "tree", "160000": "commit"}
+        lines = (
+            "".join(
+                f"{e.mode} {kinds.get(e.mode, 'blob')} {e.oid}\t{n}\0" for n, e in level.items()
+            )
+            for level in levels
+        )
+        stream = "".join(f"{line}\0" for line in lines)
+        done = self._git("mktree", "-z", "--batch", input=os.fsencode(stream))
+        return tuple(done.stdout.decode().split())
 
     def commit_tree(
         self,
@@ -353,6 +371,15 @@ class Git:
             hint = "another git runs there; if none does, delete the lock that it names"
             return TransientError(message, reason="Locked", hint=hint)
         return TerminalError(message, reason="GitFailed")
+
+
+def _entries(listing: bytes) -> dict[str, Entry]:
+    entries = {}
+    for line in os.fsdecode(listing).split("\0")[:-1]:
+        head, _, path = line.partition("\t")
+        mode, _, oid = head.split(" ")
+        entries[path] = Entry(mode, oid)
+    return entries
 
 
 def _full(revision: str) -> bool:
