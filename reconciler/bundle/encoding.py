@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from reconciler.bundle import dates
+from reconciler.bundle import dates, words
 from reconciler.bundle.signature import NO_TEXT, Input, Signature, Tensor
 from reconciler.errors import UsageError
 
@@ -70,6 +70,8 @@ def _column(item: Input, rows: Mapping[str, Any] | pl.DataFrame, height: int) ->
 
 
 def _stack(tensor: Tensor, columns: Mapping[str, Array], height: int) -> Array:
+    if tensor.words:
+        return words.split(columns[tensor.columns[0].input].tolist())
     if tensor.dtype == "string":
         texts = np.empty((height, len(tensor.columns)), dtype=object)
         for index, column in enumerate(tensor.columns):

@@ -1,35 +1,32 @@
 """The predictor: a bundle that was verified, loaded and is ready to answer.
 
-One row costs little more than the model itself: a row of plain numbers goes straight into one
-array, and only what looks odd takes the careful path of `encoding`.
+One row costs little more than the model itself: a plain row takes the quick path of `quick`, and
+only what looks odd the careful one of `encoding`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from reconciler.bundle import dates, encoding, native, signature
+from reconciler.bundle import encoding, native, quick, signature
 from reconciler.bundle.manifest import Manifest, verify
-from reconciler.bundle.signature import PREDICTION, PROBABILITIES, Label, Signature, Tensor
+from reconciler.bundle.signature import PREDICTION, PROBABILITIES, Label, Signature
 from reconciler.errors import TerminalError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
 
 Array = npt.NDArray[Any]
-#: Rows per run of the model: bounds the memory of one-hot and kernel matrices.
-_BATCH = 4096
+#: Rows per run of the model: bounds the memory of one-hot, kernel and vocabulary matrices.
+_ROWS, _ROWS_OF_WORDS = 4096, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Predictor:
         self.signature = sign
         self._model = model
         self._labels = None if sign.classes is None else label_array(sign.classes)
-        self._fast = _fast_path(sign)
+        self._fast = quick.encoder(sign)
 
     def predict(self, rows: Mapping[str, Any] | pl.DataFrame) -> Predictions:
         """Return the answers for a table given by columns.
@@ -71,14 +68,9 @@ class Predictor:
             UsageError: `BadInput`, naming the field that does not fit the signature.
         """
         tensors = encoding.encode(self.signature, rows)
-        height = len(next(iter(tensors.values())))
-        if height <= _BATCH:
-            return self._answer(self._model.run(tensors)) if height else self._nothing()
-        parts = [
-            self._model.run({name: t[start : start + _BATCH] for name, t in tensors.items()})
-            for start in range(0, height, _BATCH)
-        ]
-        return self._answer([np.concatenate(outputs) for outputs in zip(*parts, strict=True)])
+        if not len(next(iter(tensors.values()))):
+            return self._nothing()
+        return self._answer(run_batches(self._model, self.signature, tensors))
 
     def predict_one(self, row: Mapping[str, object]) -> Predictions:
         """Return the answer for one row given by fields, as predictions of length 1.
@@ -105,6 +97,19 @@ class Predictor:
 def label_array(classes: Sequence[Label]) -> Array:
     """Return the classes as an array of their own type: text, integer, boolean or float."""
     return np.array(list(classes))
+
+
+def run_batches(model: Model, sign: Signature, tensors: Mapping[str, Array]) -> Sequence[Array]:
+    """Return the raw answers for any number of rows > 0, in bounded memory."""
+    height = len(next(iter(tensors.values())))
+    size = _ROWS_OF_WORDS if any(tensor.words for tensor in sign.tensors) else _ROWS
+    if height <= size:
+        return model.run(dict(tensors))
+    parts = [
+        model.run({name: values[start : start + size] for name, values in tensors.items()})
+        for start in range(0, height, size)
+    ]
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 def open_bundle(directory: Path, threads: int = 1) -> Predictor:
@@ -170,112 +175,3 @@ class NativeModel:
             return [np.asarray(self._pipeline.predict(table))]
         probabilities = self._pipeline.predict_proba(table)
         return [np.asarray(self._pipeline.predict(table)), np.asarray(probabilities)]
-
-
-Fast = Callable[[Mapping[str, object]], dict[str, Array] | None]
-_NUMBERS = frozenset({float, int, np.float64, np.float32, np.int64, np.int32})
-_TEXTS = frozenset({str})
-
-
-def _fast_path(sign: Signature) -> Fast:
-    """Return an encoder of one plain row; it answers None for what needs the careful path."""
-    types = {item.name: item.type for item in sign.inputs}
-    encoders: list[tuple[str, Callable[[Mapping[str, object]], Array | None]]] = []
-    for tensor in sign.tensors:
-        kinds = {types[column.input] for column in tensor.columns}
-        if tensor.dtype == "string":
-            encoders.append((tensor.name, _fast_texts(tensor)))
-        elif kinds == {"number"}:
-            encoders.append((tensor.name, _fast_numbers(tensor)))
-        else:
-            encoders.append((tensor.name, _fast_mixed(sign, tensor)))
-
-    def encode(row: Mapping[str, object]) -> dict[str, Array] | None:
-        tensors = {}
-        for name, encoder in encoders:
-            array = encoder(row)
-            if array is None:
-                return None
-            tensors[name] = array
-        return tensors
-
-    return encode
-
-
-def _values_of(tensor: Tensor) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
-    names = [column.input for column in tensor.columns]
-    if len(names) == 1:
-        only = itemgetter(names[0])
-        return lambda row: (only(row),)
-    return itemgetter(*names)
-
-
-def _fast_numbers(tensor: Tensor) -> Callable[[Mapping[str, object]], Array | None]:
-    """Return an encoder of numbers that are all there: float64, or rounded to float32."""
-    values_of = _values_of(tensor)
-    dtype = np.float32 if tensor.columns[0].rounded else np.float64
-
-    def encode(row: Mapping[str, object]) -> Array | None:
-        try:
-            values = values_of(row)
-        except KeyError:
-            return None
-        if not _NUMBERS.issuperset(map(type, values)):
-            return None
-        array = np.array((values,), dtype).astype(np.float64)
-        return array if math.isfinite(array.sum()) else None
-
-    return encode
-
-
-def _fast_mixed(sign: Signature, tensor: Tensor) -> Callable[[Mapping[str, object]], Array | None]:
-    """Return an encoder of numbers, integers, booleans and dates that are all there."""
-    plan = [(c.input, *_SCALARS[sign.input(c.input).type], c.part) for c in tensor.columns]
-    rounded = np.array([i for i, c in enumerate(tensor.columns) if c.rounded], dtype=np.intp)
-
-    def encode(row: Mapping[str, object]) -> Array | None:
-        values = []
-        for name, types, convert, part in plan:
-            value = row.get(name)
-            if type(value) not in types:
-                return None
-            values.append(value if convert is None else convert(value, part))
-        array = np.array((values,), np.float64)
-        if len(rounded):
-            array[0, rounded] = array[0, rounded].astype(np.float32)
-        return array if math.isfinite(array.sum()) else None
-
-    return encode
-
-
-def _integer(value: int, _part: str | None) -> float:
-    return value if -(2**53) <= value <= 2**53 else math.nan  # NaN: to the careful path
-
-
-def _date(value: object, part: str | None) -> float:
-    try:
-        moment = dates.moment(value)
-    except ValueError:
-        return math.nan
-    return math.nan if moment is None or part is None else dates.part_of(moment, part)
-
-
-_SCALARS: Mapping[str, tuple[frozenset[type], Callable[[Any, str | None], float] | None]] = {
-    "number": (_NUMBERS, None),
-    "integer": (frozenset({int}), _integer),
-    "boolean": (frozenset({bool}), None),
-    "datetime": (frozenset({datetime, str}), _date),
-}
-
-
-def _fast_texts(tensor: Tensor) -> Callable[[Mapping[str, object]], Array | None]:
-    values_of = _values_of(tensor)
-
-    def encode(row: Mapping[str, object]) -> Array | None:
-        try:
-            values = values_of(row)
-        except KeyError:
-            return None
-        return np.array((values,), object) if _TEXTS.issuperset(map(type, values)) else None
-
-    return encode

@@ -56,6 +56,8 @@ class Tensor(Value):
     name: str
     dtype: Literal["float64", "string"]
     columns: tuple[Column, ...]
+    words: bool = False
+    """Whether the only column is a text, given as its words: shape (rows, most words)."""
 
 
 class Signature(Value):

@@ -9,6 +9,8 @@ from typing import Any
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can state
 _SCHEMA = "schema.json"
+#: Attributes in which scikit-learn remembers the address of an object; None makes it look again.
+_ADDRESSES = frozenset({"_stop_words_id"})
 
 
 def dumps(model: Any) -> bytes:
@@ -47,12 +49,14 @@ def _number(node: Any, numbers: dict[int, int], renamed: dict[str, str]) -> None
             _number(item, numbers, renamed)
     if not isinstance(node, dict):
         return
+    for name in _ADDRESSES.intersection(node):
+        node[name]["content"] = "null"
     if node.get("is_json"):
         node.pop("__id__", None)
     elif "__id__" in node:
         node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
-    if isinstance(name := node.get("file"), str):
-        suffix = name.rpartition(".")[2]
-        node["file"] = renamed.setdefault(name, f"{len(renamed) + 1:06d}.{suffix}")
+    if isinstance(file := node.get("file"), str):
+        suffix = file.rpartition(".")[2]
+        node["file"] = renamed.setdefault(file, f"{len(renamed) + 1:06d}.{suffix}")
     for item in node.values():
         _number(item, numbers, renamed)

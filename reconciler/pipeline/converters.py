@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reconciler.pipeline import trees
+from reconciler.pipeline import texts, trees
 from reconciler.pipeline.emitter import INT64, Emitter
 
 Floats = npt.NDArray[np.float64]
@@ -20,6 +20,7 @@ def register() -> None:
     from skl2onnx import update_registered_converter
     from sklearn import discriminant_analysis, ensemble, impute, linear_model, preprocessing, svm
     from sklearn import tree as single
+    from sklearn.feature_extraction import text
 
     options = {
         "zipmap": [True, False, "columns"],
@@ -61,10 +62,25 @@ def register() -> None:
         for model in models:
             alias = f"Exact{model.__name__}"
             update_registered_converter(model, alias, answers_classes, converter, options=options)
-    update_registered_converter(impute.SimpleImputer, "ExactImputer", same_width, imputer)
-    update_registered_converter(
-        preprocessing.OrdinalEncoder, "ExactOrdinalEncoder", same_width, ordinal_encoder
+    transformers = (
+        (text.TfidfVectorizer, texts.answers_features, texts.tfidf),
+        (impute.SimpleImputer, same_width, imputer),
+        (preprocessing.OneHotEncoder, one_for_each_level, one_hot_encoder),
+        (preprocessing.OrdinalEncoder, same_width, ordinal_encoder),
     )
+    for model, shape, converter in transformers:
+        alias = f"Exact{model.__name__}"
+        update_registered_converter(model, alias, shape, converter, parser=_answers_doubles)
+
+
+def _answers_doubles(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:  # noqa: ARG001
+    """Declare a transformer that answers doubles: skl2onnx guesses float32 for texts."""
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    operator = scope.declare_local_operator(f"Exact{type(model).__name__}", model)
+    operator.inputs = inputs
+    operator.outputs.append(scope.declare_local_variable("variable", DoubleTensorType()))
+    return operator.outputs
 
 
 def answers_numbers(operator: Any) -> None:
@@ -103,13 +119,66 @@ def imputer(scope: Any, operator: Any, container: Any) -> None:
     emitter.answer(emitter.op("Where", [missing, emitter.constant(statistics), features]))
 
 
+def one_for_each_level(operator: Any) -> None:
+    """State that an operator answers a double for each level that an encoder kept."""
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    operator.outputs[0].type = DoubleTensorType([None, len(_kept(operator.raw_operator))])
+
+
+def _kept(model: Any) -> list[int]:
+    """Return which of all the levels of a one-hot encoder, side by side, have a column."""
+    dropped, kept, first = model.drop_idx_, [], 0
+    for index, levels in enumerate(model.categories_):
+        without = None if dropped is None else dropped[index]
+        kept += [first + place for place in range(len(levels)) if place != without]
+        first += len(levels)
+    return kept
+
+
+def one_hot_encoder(scope: Any, operator: Any, container: Any) -> None:
+    """Convert a one-hot encoder of texts."""
+    emitter = Emitter(scope, operator, container)
+    model = emitter.model
+    source = _texts(operator)
+    if getattr(model, "_infrequent_enabled", False):
+        raise NotImplementedError("the encoder groups infrequent categories")
+    zeros = int(model.handle_unknown == "ignore")
+    encoded = []
+    for index, levels in enumerate(model.categories_):
+        column = emitter.op("Gather", [source, emitter.integers(index)], axis=1)
+        names = [str(level).encode() for level in levels]
+        encoded.append(
+            emitter.op(
+                "OneHotEncoder", [column], domain="ai.onnx.ml", cats_strings=names, zeros=zeros
+            )
+        )
+    joined = encoded[0] if len(encoded) == 1 else emitter.op("Concat", encoded, axis=2)
+    total = sum(map(len, model.categories_))
+    flat = emitter.op("Reshape", [joined, emitter.integers(-1, total)])
+    kept = _kept(model)
+    if len(kept) < total:
+        flat = emitter.op("Gather", [flat, emitter.integers(*kept)], axis=1)
+    emitter.answer(flat)
+
+
+def _texts(operator: Any) -> str:
+    """Return the name of the only input of an encoder, which holds texts."""
+    from skl2onnx.common.data_types import StringTensorType
+
+    if len(operator.inputs) != 1 or not isinstance(operator.inputs[0].type, StringTensorType):
+        raise NotImplementedError("the encoder takes several inputs, or numbers")
+    name: str = operator.inputs[0].full_name
+    return name
+
+
 def ordinal_encoder(scope: Any, operator: Any, container: Any) -> None:
     """Convert an encoder of texts as numbers, in which unknown texts have a number of their own."""
     emitter = Emitter(scope, operator, container)
     model = emitter.model
-    if model.handle_unknown != "use_encoded_value" or len(operator.inputs) != 1:
-        raise NotImplementedError("the encoder refuses unknown categories")
-    source = operator.inputs[0].full_name
+    if model.handle_unknown != "use_encoded_value" or model.unknown_value != model.unknown_value:
+        raise NotImplementedError("the encoder refuses unknown categories, or answers NaN")
+    source = _texts(operator)
     encoded = []
     for index, levels in enumerate(model.categories_):
         column = emitter.op("Gather", [source, emitter.integers(index)], axis=1)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from reconciler.bundle import native
-from reconciler.bundle.predictor import NativeModel, OnnxModel
+from reconciler.bundle import native, words
+from reconciler.bundle.predictor import NativeModel, OnnxModel, run_batches
 from reconciler.bundle.signature import PREDICTION, PROBABILITIES, Signature, Tensor
 from reconciler.errors import TerminalError
 from reconciler.pipeline import archive
@@ -53,14 +53,14 @@ class Fitted:
 def export(
     fitted: Fitted,
     wanted: Literal["auto", "onnx", "native"],
-    layouts: Sequence[tuple[Tensor, ...]] = (),
+    layouts: Sequence[tuple[Tensor, ...]],
 ) -> Exported:
     """Return the model as ONNX when that is exact, else as a skops archive.
 
     Args:
         fitted: What to export.
         wanted: The form that the spec asks for.
-        layouts: Further layouts of the same columns to try where the packed one does not convert.
+        layouts: Layouts of the fitted columns to convert with, the best first.
 
     Raises:
         TerminalError: `NotConvertible` when the spec asks for ONNX, and the model does not convert
@@ -70,7 +70,10 @@ def export(
     if wanted == "native":
         return _native(fitted, "the spec asks for the native form")
     reasons = []
-    for tensors in (fitted.signature.tensors, *layouts):
+    for tensors in layouts:
+        if any(tensor.name in (PREDICTION, PROBABILITIES) for tensor in tensors):
+            reasons.append("a feature has the name of an output")
+            continue
         sign = fitted.signature.model_copy(update={"tensors": tensors, "form": "onnx"})
         content, reason = _converted(fitted, sign)
         if content is not None:
@@ -113,9 +116,9 @@ def _converted(fitted: Fitted, sign: Signature) -> tuple[bytes | None, str]:
     except Exception as error:  # noqa: BLE001 - skl2onnx's converters raise whatever they like
         return None, f"it does not convert ({_first_line(error)})"
     try:
-        answers = OnnxModel(content, sign).run(_laid_out(fitted, sign))
+        answers = run_batches(OnnxModel(content, sign), sign, _laid_out(fitted, sign))
     except Exception as error:  # noqa: BLE001 - ONNX Runtime's classes have no base
-        return None, f"ONNX Runtime refuses it ({_first_line(error)})"
+        return None, f"ONNX Runtime refuses it ({_first_line(error.__cause__ or error)})"
     expected = NativeModel(fitted.pipeline, fitted.signature).run(dict(fitted.tensors))
     rows = len(expected[0])
     difference = disagreement(expected, answers, regression=sign.task == "regression")
@@ -131,9 +134,13 @@ def _laid_out(fitted: Fitted, sign: Signature) -> dict[str, Array]:
         for tensor in fitted.signature.tensors
         for index, column in enumerate(tensor.columns)
     }
-    return {
-        t.name: np.concatenate([columns[c.name] for c in t.columns], axis=1) for t in sign.tensors
-    }
+    return {tensor.name: _tensor(tensor, columns) for tensor in sign.tensors}
+
+
+def _tensor(tensor: Tensor, columns: Mapping[str, Array]) -> Array:
+    if tensor.words:
+        return words.split(columns[tensor.columns[0].name][:, 0].tolist())
+    return np.concatenate([columns[column.name] for column in tensor.columns], axis=1)
 
 
 def disagreement(expected: Sequence[Array], answers: Sequence[Array], *, regression: bool) -> str:
@@ -179,23 +186,28 @@ def to_onnx(pipeline: Any, sign: Signature) -> bytes:
         name="model",
         target_opset={"": _OPSET, "ai.onnx.ml": _ML_OPSET["skl2onnx"]},
     )
-    _tidy(model, [PREDICTION, PROBABILITIES] if sign.probabilities else [PREDICTION])
+    _tidy(model, sign.tensors, [PREDICTION, PROBABILITIES] if sign.probabilities else [PREDICTION])
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 
-def _tidy(model: Any, outputs: Sequence[str]) -> None:
+def _tidy(model: Any, tensors: Sequence[Tensor], outputs: Sequence[str]) -> None:
     """Give a converted model its fixed names, in place, and cut what no output needs."""
     graph = model.graph
-    renamed = {value.name: name for value, name in zip(graph.output, outputs, strict=False)}
     del graph.output[len(outputs) :]
-    for value in graph.output:
+    names = [*(tensor.name for tensor in tensors), *outputs]
+    values = [*graph.input, *graph.output]
+    renamed = {value.name: name for value, name in zip(values, names, strict=True)}
+    for value in values:
         value.name = renamed[value.name]
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
         node.output[:] = [renamed.get(name, name) for name in node.output]
     _prune(graph)
     newer = any(node.op_type == "TreeEnsemble" for node in graph.node)
+    for value, tensor in zip(graph.input, tensors, strict=True):
+        if tensor.words:  # skl2onnx was told of one column, for it counts the columns
+            value.type.tensor_type.shape.dim[1].Clear()
     for opset in model.opset_import:
         if opset.domain == "ai.onnx.ml" and newer:
             opset.version = _ML_OPSET["TreeEnsemble"]
@@ -217,6 +229,6 @@ def _prune(graph: Any) -> None:
     del graph.value_info[:]
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]:.160}" if text else type(error).__name__

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: What datetime features become, unless the spec says otherwise.
 DATE_PARTS = ("year", "month", "day", "weekday", "hour")
+#: How the names of tensors of words begin.
+WORDS = "words."
 _NUMERIC = frozenset({"number", "integer", "boolean", "datetime"})
 
 
@@ -77,13 +79,19 @@ def packed(inputs: tuple[Input, ...], recipe: Recipe, *, rounded: bool) -> tuple
         recipe: Says which parts a datetime becomes.
         rounded: Whether numbers are rounded to float32.
     """
-    numbers: list[Column] = []
-    for item in inputs:
-        if item.type == "datetime":
-            names = {i.name for i in inputs}
-            numbers += [_date_column(item.name, part, names) for part in recipe.parts]
-        elif item.type in _NUMERIC:
-            numbers.append(_column(item, rounded=rounded))
+    names = {item.name for item in inputs}
+    numbers = [
+        _column(item, rounded=rounded)
+        for kind in ("number", "integer", "boolean")  # the rounded ones side by side
+        for item in inputs
+        if item.type == kind
+    ]
+    numbers += [
+        _date_column(item.name, part, names)
+        for item in inputs
+        if item.type == "datetime"
+        for part in recipe.parts
+    ]
     texts = [_column(item) for kind in ("category", "text") for item in inputs if item.type == kind]
     both = (
         Tensor(name="numbers", dtype="float64", columns=tuple(numbers)),
@@ -114,6 +122,22 @@ def separate(inputs: tuple[Input, ...], *, rounded: bool) -> tuple[Tensor, ...]:
         )
         for item in inputs
     )
+
+
+def as_words(tensors: tuple[Tensor, ...], inputs: tuple[Input, ...]) -> tuple[Tensor, ...]:
+    """Return a layout in which every text has a tensor of words, after the other columns."""
+    texts = {item.name for item in inputs if item.type == "text"}
+    others = (
+        t.model_copy(update={"columns": tuple(c for c in t.columns if c.input not in texts)})
+        for t in tensors
+    )
+    alone = tuple(
+        Tensor(name=WORDS + c.name, dtype="string", columns=(c,), words=True)
+        for t in tensors
+        for c in t.columns
+        if c.input in texts
+    )
+    return (*(tensor for tensor in others if tensor.columns), *alone)
 
 
 def _column(item: Input, *, rounded: bool = False) -> Column:

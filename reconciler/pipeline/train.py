@@ -195,10 +195,13 @@ def _export(context: Context, fitted: Fitted) -> Exported:
     from reconciler.pipeline.export import export
 
     section = context.spec.spec
-    by_name = section.training.preprocessing == "none"
-    rounded = section.data.precision == "float32"
-    alone = preprocessing.separate(fitted.signature.inputs, rounded=rounded)
-    return export(fitted, section.packaging.format, [alone] if by_name else [])
+    inputs = fitted.signature.inputs
+    layouts = [fitted.signature.tensors]
+    if section.training.preprocessing == "none":  # the estimator may pick columns by name
+        rounded = section.data.precision == "float32"
+        layouts.append(preprocessing.separate(inputs, rounded=rounded))
+    distinct = dict.fromkeys(preprocessing.as_words(layout, inputs) for layout in layouts)
+    return export(fitted, section.packaging.format, list(distinct))
 
 
 def _write(
