@@ -1,0 +1,289 @@
+"""DVC: the only module that runs it, always as a process, on its own command line and files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.adapters import dvc_config
+from reconciler.adapters.cache import Cache
+from reconciler.adapters.dvc_output import Progress, State, cause
+from reconciler.adapters.process import Group, run
+from reconciler.errors import SpecError, TerminalError, TransientError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from reconciler.adapters.slots import Slot
+
+    OnStage = Callable[[str, State, float], None]
+
+#: Seconds between asking a run to end and ending it.
+GRACE_S = 5.0
+
+_TAIL_BYTES = 1 << 16
+_REMOTE_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """What a run of a model's stages has left."""
+
+    lock: dict[str, Any]
+    """The slot's blocks of dvc.lock, by stage name (`train@housing`)."""
+    ran: tuple[str, ...]
+    """Names of the stages that ran, without the model; what DVC had is absent."""
+    seconds: dict[str, float]
+    """Seconds of each stage in `ran`."""
+
+
+def repro(
+    slot: Slot,
+    model: str,
+    stages: Sequence[str],
+    log: Path,
+    on_stage: OnStage,
+    timeout_s: float | None = None,
+    cancel: threading.Event | None = None,
+    lock: Mapping[str, Any] | None = None,
+) -> Reproduced:
+    """Bring the stages of one model up to date in a filled slot, as `dvc repro` does.
+
+    What was computed before, here or in the user's own tree, comes from DVC's cache.
+
+    Args:
+        slot: A leased slot that holds the pipeline and the model's files.
+        model: The model's name, the key of `foreach`.
+        stages: Stage names without the model.
+        log: Where everything that is printed goes.
+        on_stage: Told of every stage: its name without the model, `running`, then `ran`; or
+            `cached`; and the seconds it took.
+        timeout_s: Seconds after which all of it is ended; None: never.
+        cancel: Ends all of it once it is set.
+        lock: Blocks of dvc.lock of an earlier run; when they still hold and their outputs are in
+            the cache or on the remote, nothing runs.
+
+    Raises:
+        SpecError: dvc.yaml or params.yaml is wrong.
+        TerminalError: A stage failed, ran out of time, or its data is nowhere.
+        TransientError: It was cancelled, the disk is full, DVC or its remote is busy.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    remote = Remote(slot.root)
+    cache = Cache(dvc_config.cache_dir(slot.root), remote.fetch)
+    _link_inputs(slot.root, cache)
+    if lock:
+        _restore(slot.root, lock, cache)
+    argv = (*_dvc("repro"), *(f"{stage}@{model}" for stage in stages))
+    suffix = f"@{model}"
+    progress = Progress()
+
+    def tell(events: Iterable[tuple[str, State, float]]) -> None:
+        for name, state, seconds in events:
+            on_stage(name.removesuffix(suffix), state, seconds)
+
+    group = Group.start(argv, slot.root, _environment(), log, record=slot.record)
+    try:
+        _follow(group, progress, tell, timeout_s, cancel)
+        code = group.finish()
+    except BaseException:
+        group.terminate(GRACE_S)
+        raise
+    finally:
+        slot.forget()
+    if code != 0:
+        raise cause(_tail(log, slot.root), code, log)
+    tell(progress.end(time.monotonic()))
+    seconds = {name.removesuffix(suffix): s for name, s in progress.seconds.items()}
+    return Reproduced(_lock(slot.root), tuple(seconds), seconds)
+
+
+class Remote:
+    """The default DVC remote of a repository or slot; content is named by its md5.
+
+    Args:
+        root: The folder with `.dvc/`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is one."""
+        return dvc_config.remotes(self._root).default is not None
+
+    def fetch(self, *md5s: str) -> None:
+        """Bring content into the cache, as far as the remote has it.
+
+        Raises:
+            TransientError: The remote cannot be reached.
+        """
+        self._run("fetch", md5s)
+
+    def push(self, *md5s: str) -> None:
+        """Copy content from the cache to the remote, where it is not there yet.
+
+        Raises:
+            TransientError: The remote cannot be reached.
+        """
+        self._run("push", md5s)
+
+    def _run(self, command: str, md5s: Sequence[str]) -> None:
+        if not md5s or not self.configured:
+            return
+        outs = [{"md5": md5, "hash": "md5", "path": f"{n}"} for n, md5 in enumerate(md5s)]
+        with tempfile.TemporaryDirectory(prefix="reconciler-") as aside:
+            place = Path(aside)
+            (place / ".dvc").mkdir()
+            settings = dvc_config.for_slot(self._root, place / "site")
+            (place / ".dvc" / "config").write_text(settings, encoding="utf-8")
+            (place / "content.dvc").write_text(json.dumps({"outs": outs}), encoding="utf-8")
+            argv = (*_dvc(command), "content.dvc")
+            done = run(argv, place, _environment(), timeout_s=_REMOTE_S)
+        if done.code != 0:
+            said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
+            raise TransientError(
+                f"`dvc {command}` failed: {' '.join(said[-3:])}",
+                reason="RemoteFailed",
+                hint="check the remote with `dvc remote list` and `dvc push`",
+            )
+
+
+def _follow(
+    group: Group,
+    progress: Progress,
+    tell: Callable[[Iterable[tuple[str, State, float]]], None],
+    timeout_s: float | None,
+    cancel: threading.Event | None,
+) -> None:
+    began = time.monotonic()
+    for line in group.lines():
+        now = time.monotonic()
+        if cancel is not None and cancel.is_set():
+            raise TransientError("the run was cancelled", reason="Cancelled")
+        if timeout_s is not None and now - began > timeout_s:
+            where = progress.running or "DVC"
+            raise TerminalError(
+                f"{where} did not end within {timeout_s:g} s",
+                reason="Timeout",
+                hint="raise `spec.training.timeout`, or make the training smaller",
+            )
+        if line is not None:
+            tell(progress.feed(line, now))
+
+
+def _link_inputs(root: Path, cache: Cache) -> None:
+    """Make the data of every `.dvc` file in the slot appear beside it."""
+    for pointer in sorted(root.rglob("*.dvc")):
+        if not pointer.is_file():
+            continue
+        for out in _outs(pointer, root):
+            path = pointer.parent / str(out.get("wdir", "")) / str(out.get("path", ""))
+            if not path.resolve().is_relative_to(root.resolve()):
+                raise SpecError(
+                    f"{pointer.relative_to(root)} names a path outside of the repository",
+                    reason="PathEscapes",
+                )
+            if out.get("hash") == "md5" and "md5" in out:
+                _link(cache, str(out["md5"]), path, root)
+            elif not path.exists():
+                _checkout(pointer, path, root)
+
+
+def _outs(pointer: Path, root: Path) -> list[dict[str, Any]]:
+    name = str(pointer.relative_to(root))
+    data = _yaml(pointer, name)
+    outs = data.get("outs") if isinstance(data, dict) else None
+    if not isinstance(outs, list) or not all(isinstance(out, dict) for out in outs):
+        raise SpecError(
+            f"{name} is no file of DVC's: it lists no `outs`",
+            reason="InvalidPointer",
+            hint="restore it from git, or `dvc add` the data again",
+        )
+    return [{**out, "wdir": data.get("wdir", "")} for out in outs]
+
+
+def _link(cache: Cache, md5: str, path: Path, root: Path) -> None:
+    try:
+        cache.link(md5, path)
+    except TerminalError as error:
+        raise TerminalError(
+            f"{path.relative_to(root)}: {error.message}", reason=error.reason, hint=error.hint
+        ) from error
+
+
+def _checkout(pointer: Path, path: Path, root: Path) -> None:
+    """Let DVC itself bring data that it tracks in another way: by an older hash, or a version."""
+    name = str(pointer.relative_to(root))
+    for command in ("checkout", "pull"):
+        run((*_dvc(command), name), root, _environment(), timeout_s=_REMOTE_S)
+        if path.exists():
+            return
+    raise TerminalError(
+        f"{path.relative_to(root)} is neither in DVC's cache nor on its remote",
+        reason="DataMissing",
+        hint="run `dvc push` where the data is, then `dvc pull` here",
+    )
+
+
+def _restore(root: Path, lock: Mapping[str, Any], cache: Cache) -> None:
+    """Give DVC the lock of an earlier run and its outputs, as far as they can be had."""
+    text = json.dumps({"schema": "2.0", "stages": dict(lock)})
+    (root / "dvc.lock").write_text(text, encoding="utf-8")
+    for block in lock.values():
+        for out in block.get("outs", ()):
+            with contextlib.suppress(TerminalError, TransientError):  # then the stage runs
+                cache.link(str(out["md5"]), root / str(out["path"]))
+
+
+def _lock(root: Path) -> dict[str, Any]:
+    path = root / "dvc.lock"
+    if not path.exists():
+        return {}
+    data = _yaml(path, "dvc.lock")
+    stages = data.get("stages") if isinstance(data, dict) else None
+    return dict(stages) if isinstance(stages, dict) else {}
+
+
+def _yaml(path: Path, name: str) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe").load(path.read_bytes())
+    except YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise SpecError(f"{name} is not YAML: {problem}", reason="InvalidPointer") from error
+
+
+def _tail(log: Path, root: Path) -> tuple[str, ...]:
+    """Return the last lines of a log, with paths as the user knows them."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        text = file.read().decode(errors="replace")
+    return tuple(text.replace(f"{root}/", "").splitlines())
+
+
+def _dvc(command: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "dvc", command)
+
+
+def _environment() -> dict[str, str]:
+    path = os.environ.get("PATH", os.defpath)
+    return {
+        **os.environ,
+        # the stage programs of this installation, whatever environment is active
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_STUDIO_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1",  # so that the log shows what runs now
+    }

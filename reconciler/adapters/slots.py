@@ -1,0 +1,251 @@
+"""Slots: a few plain folders in which DVC runs, one model at a time, away from the user's tree.
+
+A slot is no git worktree: its files come from git's objects and DVC runs in it without git, so
+nothing is registered under the user's `.git` and a crash leaves nothing there to prune.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from reconciler.adapters import dvc_config
+from reconciler.adapters.process import Identity, end_orphan
+from reconciler.errors import SpecError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from reconciler.adapters.git import Entry, Git
+
+_POLL_S = 0.05
+_LOCKS = ("lock", "rwlock", "rwlock.lock")
+
+
+class SlotPool:
+    """The slots of one repository, shared by all processes that work on it.
+
+    Args:
+        base: The folder of the slots, such as `.reconciler/slots`.
+        size: How many there are, at least 1.
+        root: The user's working tree, whose DVC settings hold in every slot.
+    """
+
+    def __init__(self, base: Path, size: int, root: Path) -> None:
+        self._base = base
+        self._size = size
+        self._root = root
+
+    @contextlib.contextmanager
+    def lease(self, model: str = "", wait_s: float = 60.0) -> Iterator[Slot]:
+        """Give a slot that nobody else uses for the length of the block.
+
+        What a former lease left running there is ended first, and its locks are removed.
+
+        Args:
+            model: Who it is for: the same model gets the same slot when that is free, and with
+                it what need not be copied again.
+            wait_s: Seconds to wait for a free one.
+
+        Raises:
+            TransientError: Every slot is taken for longer than that, or cannot be written.
+            UsageError: The repository has no DVC.
+        """
+        self.end_orphans()
+        deadline = time.monotonic() + wait_s
+        first = zlib.crc32(model.encode())
+        homes = [self._base / str((first + n) % self._size) for n in range(self._size)]
+        while True:
+            for home in homes:
+                with _locked(home) as mine:
+                    if mine:
+                        slot = Slot(home)
+                        slot._tidy(self._root)
+                        yield slot
+                        return
+            if time.monotonic() >= deadline:
+                raise TransientError(
+                    f"all {self._size} slots of {self._base} are taken", reason="NoFreeSlot"
+                )
+            time.sleep(_POLL_S)
+
+    def end_orphans(self) -> int:
+        """End what a killed process left running in any slot that nobody holds now.
+
+        Slots of an earlier, larger pool are looked after too.
+
+        Returns:
+            The number of processes that were ended.
+        """
+        ended = 0
+        for group in sorted(self._base.glob("*/group.json")):
+            with _locked(group.parent) as mine:
+                ended += Slot(group.parent)._end_orphan() if mine else 0
+        return ended
+
+
+class Slot:
+    """One folder in which DVC runs; only to be used inside its lease."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._group = home / "group.json"
+        self._ledger = home / "files.json"
+        self.root = home / "tree"
+        """Where the files are and DVC runs."""
+
+    def fill(
+        self, git: Git, revision: str, paths: Iterable[str], overlays: Mapping[str, bytes]
+    ) -> None:
+        """Make the slot hold exactly these files; what is there already is not written again.
+
+        Args:
+            git: The repository.
+            revision: Where `paths` come from.
+            paths: Files of the revision; those below `.dvc/` are left out, for the slot has
+                settings of its own.
+            overlays: Further files by path, or other content for some of `paths`.
+
+        Raises:
+            UsageError: A path is not in the revision.
+            SpecError: A file would come to lie outside of the slot.
+            TransientError: The slot cannot be written.
+        """
+        tree = git.tree(revision)
+        wanted = {path for path in paths if not path.startswith(".dvc/")} - set(overlays)
+        marks = _marks(tree, wanted)
+        with _writing(self.root):
+            known = self._unchanged(marks)
+            self._ledger.unlink(missing_ok=True)
+            self._clear(known | set(overlays))
+            if missing := sorted(wanted - known):
+                git.fill(revision, missing, self.root)
+            for path, content in overlays.items():
+                self._overlay(path, content)
+            self._remember(marks)
+
+    def record(self, identity: Identity) -> None:
+        """Write down who is about to run here, for whoever leases the slot after a crash."""
+        aside = self._group.with_suffix(".new")
+        aside.write_text(identity.to_json(), encoding="utf-8")
+        aside.replace(self._group)
+
+    def forget(self) -> None:
+        """Strike out who ran here: all of it has ended."""
+        self._group.unlink(missing_ok=True)
+
+    def _end_orphan(self) -> int:
+        try:
+            identity = Identity.from_json(self._group.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return 0
+        ended = 0 if identity is None else end_orphan(identity)
+        self.forget()
+        return ended
+
+    def _tidy(self, root: Path) -> None:
+        """End an orphan, remove its locks, and bring the settings up to date."""
+        with _writing(self.root):
+            self._end_orphan()
+            for name in _LOCKS:
+                (self.root / ".dvc" / "tmp" / name).unlink(missing_ok=True)
+            settings = dvc_config.for_slot(root, self._home / "site")
+            self._write(self.root / ".dvc" / "config", settings.encode(), mode=0o600)
+
+    def _unchanged(self, marks: Mapping[str, str]) -> set[str]:
+        """Return the paths that still are as an earlier lease has written them."""
+        try:
+            ledger = json.loads(self._ledger.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return set()
+        return {
+            path
+            for path, mark in marks.items()
+            if ledger.get(path) == [mark, *_state(self.root / path)]
+        }
+
+    def _remember(self, marks: Mapping[str, str]) -> None:
+        ledger = {path: [mark, *_state(self.root / path)] for path, mark in marks.items()}
+        self._ledger.write_text(json.dumps(ledger), encoding="utf-8")
+
+    def _clear(self, keep: set[str]) -> None:
+        """Remove every file and link but those to keep, and every folder that is then empty."""
+        folders = {str(parent) for path in keep for parent in PurePosixPath(path).parents}
+        for folder, names, files in os.walk(self.root):
+            here = Path(folder).relative_to(self.root)
+            if here == Path():
+                names.remove(".dvc")
+            for name in (*names, *files):
+                path = Path(folder) / name
+                relative = (here / name).as_posix()
+                if path.is_symlink() or name in files:
+                    if relative not in keep:
+                        path.unlink()
+                elif relative not in folders:
+                    shutil.rmtree(path)
+            names[:] = [name for name in names if (here / name).as_posix() in folders]
+
+    def _overlay(self, path: str, content: bytes) -> None:
+        place = self.root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.parent.resolve().is_relative_to(self.root.resolve()):
+            raise SpecError(f"{path} leads out of the repository by a link", reason="PathEscapes")
+        self._write(place, content)
+
+    def _write(self, path: Path, content: bytes, mode: int = 0o644) -> None:
+        if not path.is_symlink() and path.is_file() and path.read_bytes() == content:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.new")
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
+        aside.replace(path)
+
+
+def _marks(tree: Mapping[str, Entry], paths: Iterable[str]) -> dict[str, str]:
+    """Return what decides the bytes of each path: its object, and the attributes around it."""
+    attributes = [e.oid for p, e in tree.items() if PurePosixPath(p).name == ".gitattributes"]
+    around = ",".join(attributes)
+    return {p: f"{tree[p].mode} {tree[p].oid} {around}" if p in tree else "" for p in paths}
+
+
+def _state(path: Path) -> list[int]:
+    try:
+        found = path.lstat()
+    except OSError:
+        return []
+    return [found.st_mtime_ns, found.st_size, found.st_ino]
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[bool]:
+    """Hold the slot's lock if it is free; the kernel frees it however this process ends."""
+    with _writing(home):
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / "lock").open("wb")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TransientError(
+            f"the slot {folder} cannot be written: {error}",
+            reason="NotWritable",
+            hint="check the free space and the folder's owner",
+        ) from error
