@@ -184,7 +184,8 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # most often it was never made
+            path.unlink()
 
 
 def _link(source: Path, destination: Path) -> None:

@@ -78,7 +78,7 @@ def remotes(root: Path) -> Remotes:
             kept = {**shared.get(header, {}), **_only(section, "url")}
             options[name] = {key: str(value) for key, value in kept.items()}
     default = everything.get("core", {}).get("remote")
-    return Remotes(str(default) if default else None, options)
+    return Remotes(str(default).lower() if default else None, options)
 
 
 def for_slot(root: Path, site: Path) -> str:
