@@ -1,0 +1,1 @@
+"""What users commit: specs, params.yaml, and what can be wrong with them."""
