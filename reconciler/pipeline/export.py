@@ -6,6 +6,7 @@ and the scores within 1e-6 of scikit-learn's own.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -112,7 +113,9 @@ def _untrusted(reason: str, what: str) -> TerminalError:
 def _converted(fitted: Fitted, sign: Signature) -> tuple[bytes | None, str]:
     """Return the ONNX form and what was checked; or None and the reason why there is none."""
     try:
-        content = to_onnx(fitted.pipeline, sign)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of attributes that skl2onnx should no longer read
+            content = to_onnx(fitted.pipeline, sign)
     except Exception as error:  # noqa: BLE001 - skl2onnx's converters raise whatever they like
         return None, f"it does not convert ({_first_line(error)})"
     try:
