@@ -76,7 +76,6 @@ def repro(
         TerminalError: A stage failed, ran out of time, or its data is nowhere.
         TransientError: It was cancelled, the disk is full, DVC or its remote is busy.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
     remote = Remote(slot.root)
     cache = Cache(dvc_config.cache_dir(slot.root), remote.fetch)
     _link_inputs(slot.root, cache)
@@ -187,16 +186,22 @@ def _link_inputs(root: Path, cache: Cache) -> None:
         if not pointer.is_file():
             continue
         for out in _outs(pointer, root):
-            path = pointer.parent / str(out.get("wdir", "")) / str(out.get("path", ""))
-            if not path.resolve().is_relative_to(root.resolve()):
-                raise SpecError(
-                    f"{pointer.relative_to(root)} names a path outside of the repository",
-                    reason="PathEscapes",
-                )
+            path = _place(pointer, out, root)
             if out.get("hash") == "md5" and "md5" in out:
                 _link(cache, str(out["md5"]), path, root)
             elif not path.exists():
                 _checkout(pointer, path, root)
+
+
+def _place(pointer: Path, out: Mapping[str, Any], root: Path) -> Path:
+    named = pointer.parent / str(out.get("wdir", "")) / str(out.get("path", ""))
+    path = Path(os.path.normpath(named))
+    if path == root or not path.parent.resolve().is_relative_to(root.resolve()):
+        raise SpecError(
+            f"{pointer.relative_to(root)} names a path outside of the repository",
+            reason="PathEscapes",
+        )
+    return path
 
 
 def _outs(pointer: Path, root: Path) -> list[dict[str, Any]]:

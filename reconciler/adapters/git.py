@@ -204,27 +204,6 @@ class Git:
         done = self._git("fast-import", "--quiet", "--done", input=stream + b"done\n")
         return tuple(done.stdout.decode().split())
 
-    def write_tree(self, changes: Mapping[str, Entry | None], base: str | None = None) -> str:
-        """Write the tree that `base` becomes with `changes`, and return its id.
-
-        Args:
-            changes: Path to what shall stand there; None: nothing.
-            base: The revision or tree to begin with; None: an empty one.
-
-        Raises:
-            TerminalError: Git refuses a path (`..`, `.git`, a file where a folder is needed).
-        """
-        zero = "0" * (64 if self._object_format == "sha256" else 40)
-        lines = (
-            f"{entry.mode} {entry.oid}\t{path}" if entry else f"0 {zero}\t{path}"
-            for path, entry in changes.items()
-        )
-        with tempfile.TemporaryDirectory(prefix="reconciler-") as aside:
-            index = {"GIT_INDEX_FILE": str(Path(aside) / "index")}
-            self._git("read-tree", self._tree_ish(base) if base else "--empty", env=index)
-            self._index(lines, index)
-            return self._git("write-tree", env=index).stdout.decode().strip()
-
     def write_trees(self, levels: Sequence[Mapping[str, Entry]]) -> tuple[str, ...]:
         """Write trees of one level each, by one process, and return their ids in order."""
         if not levels:

@@ -132,6 +132,7 @@ class Group:
         """
         token = uuid.uuid4().hex
         try:
+            log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as output:
                 child = subprocess.Popen(
                     [*_GATE, *argv],
@@ -232,7 +233,7 @@ def end_orphan(identity: Identity) -> int:
 
 
 def _members(identity: Identity) -> tuple[int, ...]:
-    import psutil  # type: ignore[import-untyped]  # only after a long run: 15 ms
+    import psutil
 
     mark = f"{TOKEN}={identity.token}".encode()
     others = (pid for pid in psutil.pids() if pid != os.getpid())

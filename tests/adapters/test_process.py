@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from reconciler.adapters.process import Group, Identity, end_orphan, run
