@@ -6,7 +6,8 @@
 .dvcignore          empty: DVC asks for one
 <model>.yaml        the record
 <model>.dvc         the bundle in production
-versions/<model>/<n>.dvc   what each kept version left
+versions/<model>/.dvc/config    a DVC repository of its own, so that `dvc get` of one bundle
+versions/<model>/<n>.dvc        need not read what every version of the fleet left
 ```
 
 Everything is read and written as git objects: no checkout, no index, nothing of the user's.
@@ -94,6 +95,7 @@ class DeployedStore:
         self._config = config_file(remotes or {}, default_remote)
         self._window_s = window_s
         self._clock = clock
+        self._latest = Snapshot(None)
         self._parsed: dict[str, Record | str] = {}
         self._pending: list[_Request] = []
         self._writing = False
@@ -109,7 +111,12 @@ class DeployedStore:
             TerminalError: `ForeignBranch`: the branch holds something else.
         """
         commit = self._git.read_ref(self.ref)
-        return Snapshot(None) if commit is None else self._snapshot(commit)
+        if commit is None:
+            return Snapshot(None)
+        latest = self._latest
+        if latest.commit != commit:
+            latest = self._latest = self._snapshot(commit)
+        return latest
 
     def commit(self, changes: Mapping[str, Change]) -> Snapshot:
         """Change records in one commit and return the branch after it.
@@ -166,9 +173,9 @@ class DeployedStore:
             after = _applied(before, batch)
             written = self._write_once(before, after)
             if written is not None:
-                snapshot = Snapshot(written or None, after, before.quarantined)
+                self._latest = Snapshot(written or None, after, before.quarantined)
                 for request in batch:
-                    request.snapshot = snapshot
+                    request.snapshot = self._latest
                 return
             time.sleep(random.uniform(0, 0.005 * min(attempt + 1, 20)))  # noqa: S311
         raise TransientError(f"{self.ref}: other writers were faster", reason="DeployedBusy")
@@ -179,7 +186,7 @@ class DeployedStore:
         changed = [n for n in names if before.records.get(n) != after.get(n)]
         if not changed:
             return before.commit or ""
-        tree = self._tree(before.commit, {name: after.get(name) for name in changed})
+        tree = self._tree(before.commit, {name: after.get(name) for name in changed}, after)
         notes = [describe(n, before.records.get(n), after.get(n)) for n in changed]
         commit = self._commit(tree, before.commit, notes)
         return commit if self._moved(before.commit, commit) else None
@@ -197,31 +204,43 @@ class DeployedStore:
         parents = [] if parent is None else [parent]
         return self._git.commit_tree(tree, parents, message(notes), IDENTITY, self._clock())
 
-    def _tree(self, commit: str | None, changed: Mapping[str, Record | None]) -> str:
+    def _tree(
+        self,
+        commit: str | None,
+        changed: Mapping[str, Record | None],
+        every: Mapping[str, Record],
+    ) -> str:
         """Write the branch's tree with the changed models replaced; the rest is reused by id."""
         root = {} if commit is None else self._git.level(commit)
         versions = self._git.level(f"{commit}:versions") if "versions" in root else {}
+        config = self._folder({"config": self._config})
+        if root.get(".dvc") not in (None, config):
+            changed = {**every, **changed}  # the versions of each model name the remotes too
         for name in changed:
             for stale in (f"{name}.yaml", f"{name}.dvc"):
                 root.pop(stale, None)
             versions.pop(name, None)
 
         pointers = {n: version_files(r) for n, r in changed.items() if r is not None}
-        folders = {".dvc": {"config": self._config}, **pointers}
+        folders = {name: files for name, files in pointers.items() if files}
         files = {_MARK: _LAYOUT, ".dvcignore": b"", **_files(changed)}
         contents = [c for folder in (files, *folders.values()) for c in folder.values()]
         ids = dict(zip(contents, self._git.write_blobs(contents), strict=True))
 
-        filled = {name: folder for name, folder in folders.items() if folder}
-        levels = [{p: Entry(_FILE, ids[c]) for p, c in f.items()} for f in filled.values()]
-        trees = dict(zip(filled, self._git.write_trees(levels), strict=True))
+        levels = [{p: Entry(_FILE, ids[c]) for p, c in f.items()} for f in folders.values()]
+        trees = self._git.write_trees([{".dvc": config, **level} for level in levels])
+        versions |= {n: Entry(_TREE, oid) for n, oid in zip(folders, trees, strict=True)}
         root |= {path: Entry(_FILE, ids[content]) for path, content in files.items()}
-        root[".dvc"] = Entry(_TREE, trees.pop(".dvc"))
-        versions |= {name: Entry(_TREE, oid) for name, oid in trees.items()}
+        root[".dvc"] = config
         root.pop("versions", None)
         if versions:
             root["versions"] = Entry(_TREE, self._git.write_trees([versions])[0])
         return self._git.write_trees([root])[0]
+
+    def _folder(self, files: Mapping[str, bytes]) -> Entry:
+        ids = self._git.write_blobs(list(files.values()))
+        level = {path: Entry(_FILE, oid) for path, oid in zip(files, ids, strict=True)}
+        return Entry(_TREE, self._git.write_trees([level])[0])
 
     def _snapshot(self, commit: str) -> Snapshot:
         entries = self._git.level(commit)
@@ -268,7 +287,7 @@ def _applied(before: Snapshot, batch: Sequence[_Request]) -> dict[str, Record]:
             request.error = error
         else:
             after = draft
-    return after
+    return dict(sorted(after.items()))
 
 
 def _check_writable(name: str, before: Snapshot) -> None:
@@ -305,10 +324,13 @@ def _parsed(content: bytes) -> Record | str:
 
 
 def _values(text: str) -> object:
+    """Return the values, also of a record that a person has mended by hand."""
     try:
         return loads(text)
-    except ForeignTextError as error:
-        raise TerminalError(f"not as it was written: {error!s:.80}") from error
+    except ForeignTextError:
+        from reconciler.spec.yaml import load  # a parser that is rarely needed
+
+        return load(text, "the record").data
 
 
 def _problem(name: str, found: Record | str) -> str:

@@ -34,14 +34,19 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
 
 
+_ATOMS = frozenset({str, int, bool, type(None)})
+
+
 def _plain(value: object) -> object:
     """Return `value` in JSON's own types; NaN and infinities, which have none, become None."""
-    if isinstance(value, Mapping):
+    if type(value) in _ATOMS:  # first: a fleet's records hold a million of them
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict | Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     return value
 
 

@@ -25,6 +25,13 @@ class ForeignTextError(ValueError):
     """The text is not in the lines that `dumps` writes; it may still be YAML."""
 
 
+def _refuse(constant: str) -> object:
+    raise ForeignTextError(constant)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)  # once: making it costs more than its work
+
+
 def dumps(plain: Mapping[str, object]) -> str:
     """Return JSON values as text; `loads` and any YAML 1.2 parser give the same values back.
 
@@ -137,10 +144,6 @@ def _value(text: str) -> object:
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _DECODER.decode(text)
     except ValueError as error:
         raise ForeignTextError(text) from error
-
-
-def _refuse(constant: str) -> object:
-    raise ForeignTextError(constant)

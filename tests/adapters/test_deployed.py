@@ -157,6 +157,7 @@ def test_the_tree_has_a_record_and_pointers_for_every_kept_version(
         ".dvcignore",
         ".records",
         "iris.yaml",
+        "versions/wine/.dvc/config",
         "versions/wine/1.dvc",
         "versions/wine/2.dvc",
         "wine.dvc",
@@ -418,6 +419,19 @@ def test_a_record_that_cannot_be_read_is_quarantined_and_the_others_go_on(
     assert git(repo, "cat-file", "-s", "deployed:wine.yaml").strip() == str(len(content))
 
 
+def test_a_record_that_a_person_mended_in_other_words_is_read(
+    store: DeployedStore, repo: Path
+) -> None:
+    store.change("wine", released())
+    text = git(repo, "show", "deployed:wine.yaml").replace(
+        "released: r9", "released:   'r9' # mine"
+    )
+    put(repo, "wine.yaml", text.encode())
+
+    assert store.read().quarantined == {}
+    assert store.read().records["wine"].released == "r9"
+
+
 def test_a_branch_that_is_somebody_elses_is_left_alone(store: DeployedStore, repo: Path) -> None:
     git(repo, "branch", "deployed")
     head = git(repo, "rev-parse", "deployed")
@@ -462,6 +476,19 @@ def test_dvcs_configuration_has_the_remotes_and_none_of_their_secrets(
     )
     with pytest.raises(ValueError, match="not absolute"):
         config_file({"here": {"url": "../store"}}, "here")
+
+
+def test_a_remote_that_moved_is_named_for_every_version_at_the_next_commit(
+    store: DeployedStore, repo: Path
+) -> None:
+    store.commit({"wine": released(), "iris": released("iris")})
+    moved = DeployedStore(Git.open(repo), remotes={"new": {"url": "/srv/new"}}, window_s=0)
+
+    moved.change("wine", tried())
+
+    for folder in ("", "versions/wine/", "versions/iris/"):
+        assert "url = /srv/new" in git(repo, "show", f"deployed:{folder}.dvc/config")
+    assert moved.read().records["iris"] == store.read().records["iris"]
 
 
 def test_records_of_a_thousand_models_are_written_and_read_in_few_processes(

@@ -143,13 +143,30 @@ def test_a_checkout_of_the_branch_can_pull_everything(world: World) -> None:
     world.run(["git", "clone", "-q", "-b", "deployed", str(world.repo), str(checkout)], world.base)
 
     world.run(["dvc", "pull", "-q"], checkout)
-
     assert files(checkout / "wine") == files(world.repo / "made2" / "bundle")
+    assert not (checkout / "versions/wine/1").exists()
+
+    world.run(["dvc", "pull", "-q"], checkout / "versions/wine")
     for number in (1, 2):
-        assert files(checkout / "versions/wine" / str(number)) == files(
-            world.repo / f"made{number}"
-        )
-    assert world.run(["dvc", "status"], checkout).strip() == "Data and pipelines are up to date."
+        made = world.repo / f"made{number}"
+        assert files(checkout / "versions/wine" / str(number)) == files(made)
+    for folder in (checkout, checkout / "versions/wine"):
+        assert world.run(["dvc", "status"], folder).strip() == "Data and pipelines are up to date."
+
+
+def test_every_kept_version_can_be_got_from_a_bare_clone_with_an_empty_cache(
+    world: World,
+) -> None:
+    bare = world.base / "bare-versions.git"
+    world.run(["git", "clone", "-q", "--bare", str(world.repo), str(bare)], world.base)
+    hidden = world.repo / ".dvc" / "cache"
+    hidden.rename(world.base / "hidden")
+    try:
+        got = world.get(bare, "versions/wine/1", "one-from-bare")
+    finally:
+        (world.base / "hidden").rename(hidden)
+
+    assert files(got) == files(world.repo / "made1")
 
 
 def test_dvc_get_follows_a_roll_back(world: World) -> None:
