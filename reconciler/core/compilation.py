@@ -1,0 +1,93 @@
+"""Compilation: what DVC cannot see in a spec, folded into one line of params.yaml per model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from reconciler.bundle.manifest import FORMAT
+from reconciler.core.digest import digest
+from reconciler.spec.model import ModelSpec
+from reconciler.spec.params import Params
+
+SPECS = "specs"
+PARAMS = "params.yaml"
+PIPELINE = "dvc.yaml"
+RUNTIME_IMAGE = f"{SPECS}/runtime.txt"
+
+#: A model's own stages, in the order in which they run.
+STAGES = ("prepare", "train", "evaluate")
+
+
+def spec_path(name: str) -> str:
+    """Return where the spec of model `name` stands in the repository."""
+    return f"{SPECS}/{name}.yaml"
+
+
+def data_path(spec: ModelSpec) -> str | None:
+    """Return the file or folder the data is read from; None for `sklearn:` datasets."""
+    source = spec.spec.data.source
+    return None if source.startswith("sklearn:") else str(PurePosixPath(source))
+
+
+def code_path(spec: ModelSpec) -> str | None:
+    """Return the file of the entrypoint; None for an estimator of a library."""
+    entrypoint = spec.spec.training.entrypoint
+    return None if entrypoint is None else str(PurePosixPath(entrypoint.partition(":")[0]))
+
+
+def line(
+    spec: ModelSpec, raw: Mapping[str, object], params: Params, deps: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the model's entry in the `models:` map of params.yaml.
+
+    Args:
+        spec: The spec with every default resolved.
+        raw: The same spec as it is written: what stands here, DVC sees by itself.
+        params: The fleet's params.yaml; its runtime counts, its `models:` map does not.
+        deps: Content id of each further file the entrypoint declares.
+
+    Returns:
+        `data` and `code`, the paths that the stages depend on, and `digest`, which changes
+        exactly when something decides the artifact that neither path nor spec section shows.
+    """
+    unseen = {
+        "format": FORMAT,
+        "runtime": dict(params.runtime),
+        "defaults": {key: _unwritten(spec, raw, key) for key in ("data", "training")},
+        "packaging": spec.spec.packaging.model_dump(mode="json"),
+        "deps": dict(deps),
+    }
+    return {
+        "data": data_path(spec) or RUNTIME_IMAGE,
+        "code": code_path(spec) or RUNTIME_IMAGE,
+        "digest": digest(unseen)[:16],
+    }
+
+
+def section(spec: ModelSpec, key: str) -> dict[str, object]:
+    """Return section `key` of the spec as plain values, without what decides no artifact."""
+    dumped: dict[str, object] = getattr(spec.spec, key).model_dump(mode="json")
+    if key == "training":
+        dumped.pop("timeout", None)
+    return dumped
+
+
+def _unwritten(spec: ModelSpec, raw: Mapping[str, object], key: str) -> object:
+    body = raw.get("spec")
+    written = body.get(key) if isinstance(body, Mapping) else None
+    return _without(section(spec, key), written)
+
+
+def _without(resolved: object, written: object) -> object:
+    """Return the part of `resolved` that does not stand in `written`."""
+    if not isinstance(resolved, Mapping) or not isinstance(written, Mapping):
+        return resolved if written is None else {}
+    rest = {key: _without(value, written.get(key)) for key, value in resolved.items()}
+    return {key: value for key, value in rest.items() if value != {}}
+
+
+def blob_id(content: bytes) -> str:
+    """Return the id that git gives `content` as a blob, so that no repository is needed."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,59 @@
+"""The fingerprint: one digest of everything that decides a model's artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NewType
+
+from reconciler.bundle.manifest import FORMAT
+from reconciler.core.compilation import STAGES, section
+from reconciler.core.digest import digest
+from reconciler.spec.model import ModelSpec
+from reconciler.spec.params import Params
+
+Fingerprint = NewType("Fingerprint", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Content ids of the files a model rests on, read from a git tree without a checkout."""
+
+    data: str | None
+    """`git:<blob or tree id>` or `md5:<from the .dvc file>`; None for `sklearn:` datasets."""
+
+    code: Mapping[str, str]
+    """Blob id of the entrypoint and of each file it declares."""
+
+
+def fingerprint(
+    spec: ModelSpec, params: Params, contents: Contents, pipeline: Mapping[str, object]
+) -> Fingerprint:
+    """Return what decides the artifact of `spec` as 64 hexadecimal digits.
+
+    Thresholds, labels, rollout, deployment and the training timeout are not in it, nor is the
+    `models:` map: changing them never trains.
+
+    Args:
+        spec: The spec with every default resolved.
+        params: The fleet's params.yaml, of which the runtime counts (defaults are in `spec`).
+        contents: Content ids of data and code.
+        pipeline: dvc.yaml as plain values, of which the model's own stages count.
+    """
+    decisive = {
+        "format": FORMAT,
+        "data": section(spec, "data"),
+        "training": section(spec, "training"),
+        "packaging": section(spec, "packaging"),
+        "contents": {"data": contents.data, "code": dict(contents.code)},
+        "stages": _own_stages(pipeline),
+        "runtime": dict(params.runtime),
+    }
+    return Fingerprint(digest(decisive))
+
+
+def _own_stages(pipeline: Mapping[str, object]) -> dict[str, object]:
+    stages = pipeline.get("stages")
+    if not isinstance(stages, Mapping):
+        return {}
+    return {name: stages[name] for name in STAGES if name in stages}
