@@ -1,0 +1,297 @@
+"""The release plan: what to do next for one model, a pure function of what is.
+
+It looks at what is, never at what happened, so a lost event, a crash or a change made by hand
+costs one more pass. The rules are tried in order and the first that answers wins: the order is
+the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconciler.core.candidates import Candidate, question
+from reconciler.core.gate import Outcome
+from reconciler.core.runtime import Mismatch
+from reconciler.spec.model import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A model as the tracked branch declares it, and the fingerprint that follows."""
+
+    spec: ModelSpec
+    fingerprint: str
+    revision: str
+
+    @property
+    def timeout(self) -> str | None:
+        """The declared bound on training, as written; None: unbounded."""
+        bound = self.spec.spec.training.timeout
+        return None if bound is None else str(bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A spec that stands on the tracked branch and cannot be followed."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A training in the background."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A training that ended without an artifact, during this process's life or on record."""
+
+    fingerprint: str
+    reason: str
+    message: str
+    transient: bool = False
+    """The cause may pass by itself: it waits for time, and is never put on record."""
+
+    timeout: str | None = None
+    recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is known of one model: its release record, its artifacts, its running work."""
+
+    recorded: bool = False
+    """A release record exists."""
+
+    champion: str | None = None
+    """Digest of the bundle in production; it is always among `candidates`."""
+
+    candidates: tuple[Candidate, ...] = ()
+    """Every artifact at hand, the most recently recorded last."""
+
+    running: Running | None = None
+    broken: tuple[Broken, ...] = ()
+    holds: tuple[str, ...] = ()
+    mismatches: tuple[Mismatch, ...] = ()
+
+    def at(self, bundle: str | None) -> Candidate | None:
+        """Return the candidate with this bundle digest."""
+        return next((c for c in self.candidates if c.bundle == bundle), None)
+
+    def of(self, fingerprint: str) -> Candidate | None:
+        """Return the candidate with this fingerprint, the latest if there are several."""
+        return next((c for c in reversed(self.candidates) if c.fingerprint == fingerprint), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Take the model out of production: nothing declares it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Start the model's stages in the background."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Ask the gate `question` about a candidate."""
+
+    bundle: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Make the candidate the champion, on record."""
+
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Renew the champion's verdict on record: same bytes, so no new version."""
+
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Put on record that the candidate was tried, and why it stays out."""
+
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Put on record that training ended without an artifact, and why."""
+
+    broken: Broken
+
+
+Action = Retire | Train | Judge | Release | Confirm | Reject | Fail
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The next step for one model; without actions it is at rest, for the stated reason."""
+
+    reason: str
+    message: str = ""
+    actions: tuple[Action, ...] = ()
+    requeue_after: timedelta | None = None
+    """Ask again then, because what it waits for is time; None: a change will wake it."""
+
+
+Rule = Callable[[Desired | Invalid | None, Observed, datetime], Plan | None]
+
+TRANSIENT_PAUSE = timedelta(seconds=30)
+
+
+def plan_release(desired: Desired | Invalid | None, observed: Observed, now: datetime) -> Plan:
+    """Return the next step that brings the release record closer to `desired`.
+
+    Args:
+        desired: The declared model; None: the tracked branch does not declare it.
+        observed: What is known of it.
+        now: The time, with a zone.
+    """
+    for rule in RULES:
+        plan = rule(desired, observed, now)
+        if plan is not None:
+            return plan
+    raise AssertionError("the last rule answers always")
+
+
+def _retire(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
+    if desired is not None:
+        return None
+    if not observed.recorded:
+        return Plan("Absent", "not declared and not recorded")
+    if observed.champion is None:
+        return Plan("Retired", "not declared and not in production")
+    return Plan("NotDeclared", "its spec is gone from the tracked branch", (Retire(),))
+
+
+def _hold(_: Desired | Invalid | None, observed: Observed, __: datetime) -> Plan | None:
+    return Plan("Held", "; ".join(observed.holds)) if observed.holds else None
+
+
+def _refuse(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
+    if isinstance(desired, Invalid):
+        return Plan(desired.reason, desired.message)
+    assert desired is not None
+    if observed.of(desired.fingerprint) or observed.running:
+        return None
+    if observed.mismatches:
+        found = ", ".join(str(item) for item in observed.mismatches)
+        return Plan("RuntimeMismatch", f"cannot train with these libraries: {found}")
+    return next((_refusal(b) for b in observed.broken if _repeats(b, desired)), None)
+
+
+def _repeats(broken: Broken, desired: Desired) -> bool:
+    """Return whether training again would fail as `broken` did: same inputs, same time bound."""
+    same = broken.fingerprint == desired.fingerprint and broken.timeout == desired.timeout
+    return same and (broken.recorded or broken.transient)
+
+
+def _refusal(broken: Broken) -> Plan:
+    pause = TRANSIENT_PAUSE if broken.transient else None
+    return Plan(broken.reason, broken.message, requeue_after=pause)
+
+
+def _train(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
+    assert isinstance(desired, Desired)
+    if observed.running and observed.running.fingerprint == desired.fingerprint:
+        return Plan("Training", "its stages are running")
+    if observed.of(desired.fingerprint):
+        return None
+    for broken in observed.broken:
+        if broken.fingerprint == desired.fingerprint and broken.timeout == desired.timeout:
+            return Plan("TrainingFailed", broken.message, (Fail(broken),))
+    return Plan("NotTrained", "no artifact of this fingerprint", (Train(desired.fingerprint),))
+
+
+def _judge(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
+    assert isinstance(desired, Desired)
+    candidate = observed.of(desired.fingerprint)
+    assert candidate is not None
+    asked = _asked(desired, candidate, observed)
+    if candidate.judged != asked:
+        return Plan("NotJudged", "the gate has not answered", (Judge(candidate.bundle, asked),))
+    return None
+
+
+def _release(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
+    assert isinstance(desired, Desired)
+    candidate = observed.of(desired.fingerprint)
+    assert candidate is not None
+    if candidate.bundle == observed.champion:
+        return _keep(desired, candidate, observed)
+    if candidate.verdict is Outcome.PASSED:
+        return Plan("Passed", "the gate let it through", (Release(candidate.bundle),))
+    if candidate.recorded != candidate.judged:
+        return Plan("Rejected", "the gate kept it out", (Reject(candidate.bundle),))
+    return _fall_back(desired, observed)
+
+
+def _keep(desired: Desired, champion: Candidate, observed: Observed) -> Plan | None:
+    if champion.recorded != champion.judged:
+        return Plan("Confirmed", "the champion's verdict is renewed", (Confirm(champion.bundle),))
+    return None if champion.verdict is Outcome.PASSED else _fall_back(desired, observed)
+
+
+def _fall_back(desired: Desired, observed: Observed) -> Plan | None:
+    """Return the way back to an earlier version, where the spec asks for one.
+
+    It is asked for by `on_violation: rollback` once the champion fails its own rules; the
+    versions that were in production are tried from the latest back.
+    """
+    champion = observed.at(observed.champion)
+    if champion is None or desired.spec.spec.deployment.on_violation != "rollback":
+        return None
+    for candidate in (champion, *reversed(observed.candidates)):
+        if not candidate.released:
+            continue
+        asked = _asked(desired, candidate, observed)
+        if candidate.judged != asked:
+            why = "the champion is held against the rules that stand now"
+            return Plan("OutOfPolicy", why, (Judge(candidate.bundle, asked),))
+        if candidate.verdict is Outcome.PASSED:
+            if candidate is champion:
+                return None
+            return Plan("RollBack", "an earlier version passes", (Release(candidate.bundle),))
+        if candidate is champion and candidate.verdict is Outcome.INCONCLUSIVE:
+            return None
+    return None
+
+
+def _settle(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan:
+    assert isinstance(desired, Desired)
+    candidate = observed.of(desired.fingerprint)
+    assert candidate is not None
+    current = candidate.bundle == observed.champion
+    match candidate.verdict:
+        case Outcome.PASSED:
+            return Plan("Settled", "as declared")
+        case Outcome.INCONCLUSIVE:
+            return Plan("Inconclusive", "the gate could not tell")
+        case _ if current:
+            return Plan("OutOfPolicy", "the champion fails the rules that stand now")
+        case _:
+            return Plan("Rejected", "the gate kept it out")
+
+
+def _asked(desired: Desired, candidate: Candidate, observed: Observed) -> str:
+    champion = observed.at(observed.champion)
+    return question(desired.spec.spec.acceptance, candidate, champion)
+
+
+RULES: tuple[Rule, ...] = (_retire, _hold, _refuse, _train, _judge, _release, _settle)

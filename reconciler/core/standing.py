@@ -1,0 +1,87 @@
+"""Standing: how one model stands on three axes, derived from its two plans; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.core.conditions import Condition, ConditionType, Health, Sync, Truth
+from reconciler.core.plan import Plan
+from reconciler.core.target_plan import TargetPlan
+
+#: Reasons of a release plan that is at rest because all is as declared.
+GOOD = frozenset({"Settled", "Retired", "Absent"})
+#: Reasons under which a model is on its way, by itself.
+MOVING = frozenset({"Training", "NotTrained", "NotJudged", "Passed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a model stands: whether it is as declared, how what is served fares, and why."""
+
+    sync: Sync
+    health: Health
+    reason: str
+    message: str
+    conditions: tuple[Condition, ...]
+
+    @property
+    def as_declared(self) -> bool:
+        """Return whether nothing is left to do and nothing is wrong."""
+        return self.sync is Sync.SYNCED and self.health in (Health.HEALTHY, Health.UNKNOWN)
+
+
+def standing(release: Plan, target: TargetPlan, champion: str | None, now: datetime) -> Standing:
+    """Return how a model stands.
+
+    Args:
+        release: The next step of its release record.
+        target: The next step at its target.
+        champion: Digest of the bundle in production; None: no model is.
+        now: The time, with a zone.
+    """
+    good = release.reason in GOOD and not release.actions
+    sync = Sync.SYNCED if good else Sync.OUT_OF_SYNC
+    health = _health(release, target, champion)
+    served = target.reason == "Settled"
+    why = release if not good or served else target
+    conditions = _conditions(release, target, good=good, served=served, now=now)
+    return Standing(sync, health, why.reason, why.message, conditions)
+
+
+def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
+    if release.reason == "Held":
+        return Health.SUSPENDED
+    if champion is None:
+        if release.reason in GOOD:
+            return Health.UNKNOWN
+        return Health.PROGRESSING if release.reason in MOVING else Health.MISSING
+    match target.reason:
+        case "Settled":
+            return Health.HEALTHY if release.reason != "OutOfPolicy" else Health.DEGRADED
+        case "RollOut":
+            return Health.PROGRESSING
+        case _:
+            return Health.DEGRADED
+
+
+def _conditions(
+    release: Plan, target: TargetPlan, *, good: bool, served: bool, now: datetime
+) -> tuple[Condition, ...]:
+    moving = bool(release.actions) or release.reason in MOVING or release.requeue_after is not None
+    accepted = {"Settled": Truth.TRUE, "Rejected": Truth.FALSE, "OutOfPolicy": Truth.FALSE}
+
+    def claim(kind: ConditionType, truth: Truth, plan: Plan | TargetPlan) -> Condition:
+        return Condition(kind, truth, plan.reason, plan.message, now)
+
+    return (
+        claim(ConditionType.READY, _truth(good and served), release if not good else target),
+        claim(ConditionType.RECONCILING, _truth(moving), release),
+        claim(ConditionType.STALLED, _truth(not good and not moving), release),
+        claim(ConditionType.ACCEPTED, accepted.get(release.reason, Truth.UNKNOWN), release),
+        claim(ConditionType.RELEASED, _truth(served), target),
+    )
+
+
+def _truth(value: bool) -> Truth:
+    return Truth.TRUE if value else Truth.FALSE

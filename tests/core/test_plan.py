@@ -1,0 +1,317 @@
+"""The release plan: its rules one by one, and its promises in friendly and hostile worlds."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.core.candidates import Candidate
+from reconciler.core.gate import Outcome
+from reconciler.core.plan import (
+    Action,
+    Broken,
+    Confirm,
+    Desired,
+    Fail,
+    Invalid,
+    Judge,
+    Observed,
+    Plan,
+    Reject,
+    Release,
+    Retire,
+    Running,
+    Train,
+    plan_release,
+)
+from reconciler.core.runtime import Mismatch
+from reconciler.spec.model import ModelSpec
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def desired(
+    alpha: int = 1,
+    floor: float = 0.5,
+    *,
+    compare: bool = False,
+    on_violation: str = "hold",
+    timeout: str | None = None,
+) -> Desired:
+    rules: list[dict[str, object]] = [{"metric": "r2", "min": floor}]
+    if compare:
+        rules.append({"metric": "rmse", "compare": "champion"})
+    spec = ModelSpec.model_validate(
+        {
+            "apiVersion": "reconciler/v1",
+            "kind": "Model",
+            "metadata": {"name": "m"},
+            "spec": {
+                "data": {"source": "data/x.csv", "target": "y"},
+                "training": {
+                    "estimator": "sklearn.linear_model.Ridge",
+                    "hyperparameters": {"alpha": alpha},
+                    "timeout": timeout,
+                },
+                "acceptance": rules,
+                "deployment": {"on_violation": on_violation},
+            },
+        }
+    )
+    return Desired(spec, f"fp{alpha}", "rev")
+
+
+def lot(*parts: object) -> int:
+    """Return a number that follows from `parts` alone, evenly spread over 0 to 99."""
+    return hashlib.sha256(repr(parts).encode()).digest()[0] * 100 // 256
+
+
+@dataclass
+class World:
+    """A stand-in for everything outside the plan: training, gate and record."""
+
+    seed: int
+    recorded: dict[str, Candidate] = field(default_factory=dict)
+    memory: dict[str, Candidate] = field(default_factory=dict)
+    champion: str | None = None
+    failures: list[Broken] = field(default_factory=list)
+    running: str | None = None
+    trained: list[str] = field(default_factory=list)
+    released: list[tuple[str, Outcome | None]] = field(default_factory=list)
+    exists: bool = False
+    broken_share: int = 0
+
+    def observe(self) -> Observed:
+        merged = {**self.recorded, **self.memory}
+        return Observed(
+            recorded=self.exists,
+            champion=self.champion,
+            candidates=tuple(merged.values()),
+            running=None if self.running is None else Running(self.running),
+            broken=tuple(self.failures),
+        )
+
+    def finish_training(self) -> None:
+        fingerprint, self.running = self.running, None
+        if fingerprint is None:
+            return
+        if lot(self.seed, "breaks", fingerprint) < self.broken_share:
+            self.failures.append(Broken(fingerprint, "TrainingFailed", "it broke"))
+            return
+        bundle = f"bundle-{lot(self.seed, 'bundle', fingerprint) % 7}"
+        known = self.recorded.get(bundle)
+        self.memory[bundle] = Candidate(
+            fingerprint, bundle, "evidence", released=known is not None and known.released
+        )
+
+    def crash(self) -> None:
+        """Lose everything that is not on record."""
+        self.memory.clear()
+        self.running = None
+        self.failures = [b for b in self.failures if b.recorded]
+
+    def execute(self, action: Action) -> None:
+        match action:
+            case Train(fingerprint):
+                assert self.observe().of(fingerprint) is None, "trained what was at hand"
+                self.trained.append(fingerprint)
+                self.running = fingerprint
+            case Judge(bundle, question):
+                verdicts = [Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE]
+                verdict = verdicts[lot(self.seed, "verdict", question) % 3]
+                self.memory[bundle] = replace(self._at(bundle), verdict=verdict, judged=question)
+            case Release(bundle):
+                self.released.append((bundle, self._at(bundle).verdict))
+                self.champion = bundle
+                self._record(bundle, released=True)
+            case Confirm(bundle) | Reject(bundle):
+                self._record(bundle, released=self._at(bundle).released)
+            case Fail(broken):
+                self.failures.remove(broken)
+                self.failures.append(replace(broken, recorded=True))
+                self.exists = True
+            case Retire():
+                self.champion = None
+
+    def _at(self, bundle: str) -> Candidate:
+        return self.memory.get(bundle) or self.recorded[bundle]
+
+    def _record(self, bundle: str, *, released: bool) -> None:
+        at = self._at(bundle)
+        self.exists = True
+        self.recorded.pop(bundle, None)
+        self.recorded[bundle] = replace(at, recorded=at.judged, released=released)
+        self.memory.pop(bundle, None)
+
+
+def settle(world: World, want: Desired | Invalid | None, passes: int = 40) -> Plan:
+    for _ in range(passes):
+        world.finish_training()
+        plan = plan_release(want, world.observe(), NOW)
+        if not plan.actions:
+            return plan
+        for action in plan.actions:
+            world.execute(action)
+    raise AssertionError(f"no rest after {passes} passes: {plan}")
+
+
+wishes = st.builds(
+    desired,
+    alpha=st.integers(1, 5),
+    floor=st.sampled_from([0.1, 0.5, 0.9]),
+    compare=st.booleans(),
+    on_violation=st.sampled_from(["hold", "rollback"]),
+)
+histories = st.lists(
+    st.one_of(wishes, st.none(), st.just(Invalid("InvalidSpec", "specs/m.yaml:1:1"))),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(st.integers(0, 10_000), histories)
+@settings(deadline=None, max_examples=300)
+def test_a_friendly_world_settles_after_every_commit(
+    seed: int, history: list[Desired | Invalid | None]
+) -> None:
+    world = World(seed)
+    for want in history:
+        settle(world, want)
+        assert world.running is None
+
+
+@given(st.integers(0, 10_000), histories, st.lists(st.integers(0, 99), max_size=30))
+@settings(deadline=None, max_examples=300)
+def test_a_hostile_world_settles_once_it_is_left_alone(
+    seed: int, history: list[Desired | Invalid | None], faults: list[int]
+) -> None:
+    world = World(seed, broken_share=40)
+    fault = iter(faults)
+    for want in history:
+        for _ in range(6):
+            if next(fault, 99) < 30:
+                world.crash()
+            world.finish_training()
+            for action in plan_release(want, world.observe(), NOW).actions:
+                if next(fault, 99) < 80:
+                    world.execute(action)
+    settle(world, history[-1])
+    assert settle(world, history[-1]).actions == ()
+
+
+@given(st.integers(0, 10_000), histories)
+@settings(deadline=None, max_examples=300)
+def test_no_released_version_ever_failed_its_gate(
+    seed: int, history: list[Desired | Invalid | None]
+) -> None:
+    world = World(seed, broken_share=20)
+    for want in history:
+        settle(world, want)
+    assert all(verdict is Outcome.PASSED for _, verdict in world.released)
+
+
+def test_an_unknown_model_is_trained() -> None:
+    assert plan_release(desired(), Observed(), NOW).actions == (Train("fp1"),)
+
+
+def test_a_running_training_is_awaited_and_not_started_twice() -> None:
+    plan = plan_release(desired(), Observed(running=Running("fp1")), NOW)
+    assert (plan.reason, plan.actions) == ("Training", ())
+
+
+def test_a_hold_stops_everything_but_retirement() -> None:
+    held = Observed(recorded=True, champion="b", holds=("release freeze",))
+    assert plan_release(desired(), held, NOW).reason == "Held"
+    assert plan_release(None, held, NOW).actions == (Retire(),)
+
+
+def test_libraries_that_differ_from_the_declared_refuse_to_train() -> None:
+    old = Observed(mismatches=(Mismatch("scikit-learn", "1.9", "1.8.2"),))
+    plan = plan_release(desired(), old, NOW)
+    assert plan.reason == "RuntimeMismatch"
+    assert "scikit-learn 1.8.2, declared 1.9" in plan.message
+
+
+def test_libraries_that_differ_do_not_stop_the_judging_of_what_is_trained() -> None:
+    trained = Observed(
+        mismatches=(Mismatch("numpy", "2.4", "2.3.1"),),
+        candidates=(Candidate("fp1", "b", "e"),),
+    )
+    assert isinstance(plan_release(desired(), trained, NOW).actions[0], Judge)
+
+
+def test_a_recorded_failure_is_not_repeated_until_its_cause_changes() -> None:
+    broken = Broken("fp1", "TrainingFailed", "it broke", recorded=True)
+    observed = Observed(recorded=True, broken=(broken,))
+    assert plan_release(desired(), observed, NOW).reason == "TrainingFailed"
+    assert plan_release(desired(alpha=2), observed, NOW).actions == (Train("fp2"),)
+    assert plan_release(desired(timeout="2h"), observed, NOW).actions == (Train("fp1"),)
+
+
+def test_a_failure_that_time_mends_is_asked_again_later_and_never_recorded() -> None:
+    broken = Broken("fp1", "DiskFull", "no space", transient=True)
+    plan = plan_release(desired(), Observed(broken=(broken,)), NOW)
+    assert plan.actions == ()
+    assert plan.requeue_after is not None
+
+
+def test_a_threshold_asks_the_gate_again_and_trains_nothing() -> None:
+    world = World(seed=_seed_where_everything_passes())
+    settle(world, desired(floor=0.1))
+    trained = list(world.trained)
+    plan = plan_release(desired(floor=0.9), world.observe(), NOW)
+    assert isinstance(plan.actions[0], Judge)
+    settle(world, desired(floor=0.9))
+    assert world.trained == trained
+
+
+def test_a_revert_releases_the_former_bundle_without_training() -> None:
+    world = World(seed=_seed_where_everything_passes())
+    settle(world, desired(alpha=1, floor=0.1))
+    settle(world, desired(alpha=2, floor=0.1))
+    first, second = (bundle for bundle, _ in world.released)
+    trained = list(world.trained)
+    settle(world, desired(alpha=1, floor=0.1))
+    assert [bundle for bundle, _ in world.released] == [first, second, first]
+    assert world.trained == trained
+
+
+def test_a_champion_out_of_policy_stays_on_hold_and_gives_way_on_rollback() -> None:
+    good = Candidate("fp1", "good", "e", released=True)
+    bad = Candidate("fp2", "bad", "e", released=True)
+    for policy, expected in [("hold", "bad"), ("rollback", "good")]:
+        world = World(seed=0, recorded={"good": good, "bad": bad}, champion="bad", exists=True)
+        want = desired(alpha=2, on_violation=policy)
+        _answer(world, want, {"bad": Outcome.FAILED, "good": Outcome.PASSED})
+        assert world.champion == expected
+
+
+def _answer(world: World, want: Desired, answers: dict[str, Outcome]) -> None:
+    """Settle with a gate that gives these answers."""
+    for _ in range(20):
+        plan = plan_release(want, world.observe(), NOW)
+        for action in plan.actions:
+            if isinstance(action, Judge):
+                verdict = answers[action.bundle]
+                at = world._at(action.bundle)
+                judged = replace(at, verdict=verdict, judged=action.question)
+                world.memory[action.bundle] = judged
+            else:
+                world.execute(action)
+    assert plan.actions == ()
+
+
+def _seed_where_everything_passes() -> int:
+    """Return a seed of the stand-in gate under which these three wishes pass, apart."""
+    for seed in range(10_000):
+        world = World(seed)
+        for want in (desired(alpha=1, floor=0.1), desired(alpha=2, floor=0.1)):
+            settle(world, want)
+        settle(world, desired(alpha=1, floor=0.1))
+        if len(world.released) == 3:
+            return seed
+    raise AssertionError("no such seed")
