@@ -1,0 +1,57 @@
+"""Blocks: one top-level key of a YAML text replaced, every other byte of it left as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
+_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "."})
+
+
+def with_block(text: str, key: str, body: str) -> str:
+    """Return `text` with the block of top-level `key` replaced by `body`, or appended.
+
+    Args:
+        text: A YAML document in block style.
+        key: A plain top-level key.
+        body: The new block, from the key to its last line, with a line end.
+    """
+    lines = text.splitlines(keepends=True)
+    start = next((i for i, line in enumerate(lines) if _opens(line, key)), None)
+    if start is None:
+        gap = "" if not text or text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
+        return f"{text}{gap}{body}"
+    end = start + 1
+    while end < len(lines) and (lines[end][0] in " \t" or _blank_inside(lines, end)):
+        end += 1
+    return "".join(lines[:start]) + body + "".join(lines[end:])
+
+
+def flow(entries: Mapping[str, str]) -> str:
+    """Return string values as a YAML flow mapping on one line: `{a: b, c: "1.9"}`."""
+    return "{" + ", ".join(f"{key}: {scalar(value)}" for key, value in entries.items()) + "}"
+
+
+def scalar(text: str) -> str:
+    """Return `text` as a YAML scalar that reads back as the same string."""
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
+    if plain:
+        return text
+    return '"' + "".join(c if _safe(c) else f"\\U{ord(c):08x}" for c in text) + '"'
+
+
+def _safe(character: str) -> bool:
+    return character.isprintable() and character not in '"\\'
+
+
+def _opens(line: str, key: str) -> bool:
+    return line.startswith(f"{key}:") and line[len(key) + 1 : len(key) + 2] in ("", " ", "\n", "\r")
+
+
+def _blank_inside(lines: list[str], at: int) -> bool:
+    """Return whether line `at` is blank and the block goes on behind it."""
+    if lines[at].strip():
+        return False
+    rest = next((line for line in lines[at:] if line.strip()), "")
+    return rest[:1] in (" ", "\t")
