@@ -1,0 +1,1 @@
+"""The outside world: git, DVC, processes, targets."""

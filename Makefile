@@ -1,0 +1,46 @@
+# The two commands of the README are `make run` and `make test`; both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+JOBS ?=
+
+export PATH := $(BIN):$(PATH)
+
+.PHONY: run test check fast slow bench clean
+
+run: $(VENV)/.run
+	@$(BIN)/python examples/run.py $(if $(JOBS),--jobs $(JOBS))
+
+test: check fast slow
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/reconciler validate
+	$(BIN)/reconciler compile --check
+
+fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m "not slow" -n 2
+
+slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m slow -n 2
+
+bench: $(VENV)/.dev
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .reconciler releases deployed
