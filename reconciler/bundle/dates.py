@@ -96,5 +96,5 @@ _PART_OF: Mapping[str, Callable[[datetime], float]] = {
     "hour": lambda m: m.hour,
     "minute": lambda m: m.minute,
     "dayofyear": lambda m: m.timetuple().tm_yday,
-    "epoch": lambda m: (m - _EPOCH) / timedelta(seconds=1),
+    "epoch": lambda m: ((m - _EPOCH) // timedelta(microseconds=1)) / 1e6,
 }

@@ -31,6 +31,8 @@ class Prepared:
     target: str
     classes: tuple[Any, ...] | None
     """The labels in the order of the report; None for a regression."""
+    positive: Any
+    """The class that counts as positive of two; None otherwise."""
     split: Mapping[str, Any]
     """The pinned split rule, as JSON."""
     warnings: tuple[str, ...]
@@ -59,6 +61,7 @@ def read(directory: Path) -> Prepared:
         inputs=tuple(_input(feature) for feature in report["features"]),
         target=report["target"]["name"],
         classes=None if classes is None else tuple(classes),
+        positive=report["target"].get("positive"),
         split=report["split"],
         warnings=tuple(item["message"] for item in report.get("warnings", ())),
         train=pl.read_parquet(directory / "train.parquet"),

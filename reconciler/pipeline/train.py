@@ -117,7 +117,6 @@ def _signature(
     estimator: Any,
 ) -> Signature:
     section = context.spec.spec.data
-    positive = section.positive if section.positive is not None else (data.classes or (None,))[-1]
     return Signature(
         model=context.name,
         task=data.task,
@@ -127,7 +126,7 @@ def _signature(
         tensors=tensors,
         target=data.target,
         classes=data.classes,
-        positive=positive if data.task == "binary" else None,
+        positive=data.positive,
         probabilities=hasattr(estimator, "predict_proba"),
     )
 

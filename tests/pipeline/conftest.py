@@ -54,16 +54,17 @@ class Workspace:
         features = [
             {
                 "name": column,
-                "type": (types or {}).get(column, _TYPES[dtype]),  # type: ignore[index]
+                "type": (types or {}).get(column, _TYPES[dtype]),
                 "nullable": table[column].null_count() > 0 or column in nullable,
             }
             for column, dtype in table.schema.items()
             if column != target
         ]
+        positive = classes[-1] if classes and task == "binary" else None
         report = {
             "task": task,
             "features": features,
-            "target": {"name": target, "type": "number", "classes": classes},
+            "target": {"name": target, "type": "number", "classes": classes, "positive": positive},
             "auxiliary": [],
             "split": {"method": "random", "test": 0.25, "seed": 0},
             "rows": {"train": int((~held_out).sum()), "test": int(held_out.sum())},

@@ -67,7 +67,7 @@ def numbers(rows: int = 160, classes: int = 0) -> pl.DataFrame:
     random = np.random.default_rng(7)
     x = random.normal(size=(rows, 4)) * [1, 10, 0.1, 100]
     signal = x[:, 0] + x[:, 1] / 10 + random.normal(size=rows) * 0.3
-    edges = np.quantile(signal, np.linspace(0, 1, classes + 1)[1:-1]) if classes else []
+    edges = np.quantile(signal, np.linspace(0, 1, max(classes, 1) + 1)[1:-1])
     y = np.searchsorted(edges, signal) if classes else np.exp(signal / 3)
     table = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "d": x[:, 3], "y": y})
     gaps = (pl.int_range(pl.len()) % 9 == 1) | (pl.int_range(pl.len()) % 12 == 4)
