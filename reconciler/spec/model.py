@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -29,15 +29,23 @@ def seconds(duration: str) -> float:
     return float(int(found[1]) * _UNITS[found[2]])
 
 
-def _tuple(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
+def _listed(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
-Names = Annotated[tuple[Text, ...], BeforeValidator(_tuple)]
+def _named(value: object) -> object:
+    return (value,) if isinstance(value, str) else _listed(value)
+
+
+_Item = TypeVar("_Item")
+ListOf = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(_named)]
+_Words = Annotated[int, Field(ge=1, le=5)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # Strict, because DVC takes `true` for 1: what is of another type is refused, not converted.
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, strict=True)
 
 
 class Metadata(_Part):
@@ -54,11 +62,11 @@ class Reader(_Part):
     """One character; None: a comma for CSV, a tab for TSV."""
     header: bool = True
     """Whether the first line names the columns."""
-    names: tuple[Text, ...] = ()
+    names: ListOf[Text] = ()
     """Column names where there is no header; empty: `column_1`, `column_2`, …"""
     quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = '"'
     """The quoting character; None: quotes are ordinary characters."""
-    nulls: tuple[str, ...] = ("",)
+    nulls: ListOf[str] = ("",)
     """Spellings of a missing value."""
     encoding: Text = "utf-8"
 
@@ -72,10 +80,10 @@ class Column(_Part):
     """Least value; an ISO date for a datetime."""
     max: float | str | None = None
     """Greatest value; an ISO date for a datetime."""
-    allowed: tuple[Label, ...] | None = None
+    allowed: ListOf[Label] | None = None
     """All values that may stand here."""
     unique: bool = False
-    nulls: tuple[str, ...] = ()
+    nulls: ListOf[str] = ()
     """Further spellings of a missing value, in this column alone."""
 
 
@@ -132,7 +140,7 @@ class TextColumns(_Part):
     """How text columns become TF-IDF weights."""
 
     max_features: Annotated[int, Field(ge=1)] = 20_000
-    ngrams: tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]] = (1, 1)
+    ngrams: Annotated[tuple[_Words, _Words], BeforeValidator(_listed)] = (1, 1)
     """Shortest and longest run of words that counts as a term."""
     sublinear: bool = False
 
@@ -140,7 +148,7 @@ class TextColumns(_Part):
 class Dates(_Part):
     """Which parts of a datetime become features."""
 
-    parts: tuple[Literal["year", "month", "day", "weekday", "hour", "minute"], ...] = (
+    parts: ListOf[Literal["year", "month", "day", "weekday", "hour", "minute"]] = (
         "year",
         "month",
         "day",
@@ -206,7 +214,7 @@ class Rollout(_Part):
     """How a new version takes over the traffic."""
 
     strategy: Literal["immediate", "canary", "shadow", "blue_green"] = "immediate"
-    steps: tuple[Annotated[int, Field(ge=1, le=100)], ...] = ()
+    steps: ListOf[Annotated[int, Field(ge=1, le=100)]] = ()
     """Per cent of the traffic at each step."""
     hold: Duration | None = None
     max_error_rate: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -229,7 +237,7 @@ class Spec(_Part):
     data: DataSpec
     training: TrainingSpec
     packaging: PackagingSpec = PackagingSpec()
-    acceptance: Annotated[tuple[Rule, ...], Field(min_length=1)]
+    acceptance: Annotated[ListOf[Rule], Field(min_length=1)]
     deployment: DeploymentSpec = DeploymentSpec()
 
 

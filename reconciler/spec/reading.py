@@ -1,0 +1,188 @@
+"""Reading: from the bytes of specs and params.yaml to models, or to everything wrong with them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from reconciler.spec import checks, wording, yaml
+from reconciler.spec.catalogue import Catalogue
+from reconciler.spec.model import ModelSpec
+from reconciler.spec.params import Params
+from reconciler.spec.problems import Finding, Problem, dotted
+
+#: Bytes of a spec; a long one has 10 kB.
+SPEC_LIMIT = 256_000
+_LINK = "120000"
+_Schema = TypeVar("_Schema", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one spec holds."""
+
+    spec: ModelSpec | None
+    """None when there is an error among the problems."""
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParamsRead:
+    """What params.yaml holds."""
+
+    params: Params | None
+    """None when there is an error among the problems."""
+    problems: tuple[Problem, ...]
+
+
+def read_params(text: bytes, path: str = "params.yaml") -> ParamsRead:
+    """Return the fleet's settings, or everything that is wrong with them."""
+    try:
+        document = yaml.load(text, path)
+    except yaml.YamlError as error:
+        return ParamsRead(None, (error.problem,))
+    data = {} if document.data is None else document.data
+    params, found = _validated(Params, data)
+    found += checks.of_params(data if isinstance(data, dict) else {})
+    problems = _located(found, document)
+    return ParamsRead(None if _fatal(problems) else params, problems)
+
+
+def read_spec(text: bytes, path: str, params: Params, catalogue: Catalogue) -> Read:
+    """Return one spec with the fleet's defaults under it, or everything that is wrong with it.
+
+    Args:
+        text: The file's content.
+        path: Its path in the repository; the model is called like the file.
+        params: Defaults, allow-list and targets.
+        catalogue: The estimators there are.
+    """
+    return _read(text, path, params, catalogue, None)
+
+
+def read_fleet(
+    files: Mapping[str, bytes],
+    params: Params,
+    catalogue: Catalogue,
+    modes: Mapping[str, str] | None = None,
+) -> tuple[dict[str, ModelSpec], tuple[Problem, ...]]:
+    """Return the valid specs by name, and every problem of every file, by path and line.
+
+    Args:
+        files: The content of each spec, by path.
+        params: Defaults, allow-list and targets.
+        catalogue: The estimators there are.
+        modes: Git mode of every file of the tree, by path, `120000` for a link. When given, the
+            files that a spec names must be there, and not behind a link.
+    """
+    specs: dict[str, ModelSpec] = {}
+    problems: list[Problem] = []
+    for path, text in sorted(files.items()):
+        read = _read(text, path, params, catalogue, modes)
+        found = [*read.problems, *_twins(path, files)]
+        problems += found
+        if read.spec is not None and not _fatal(found):
+            specs[read.spec.name] = read.spec
+    return specs, tuple(sorted(problems))
+
+
+def resolved(spec: ModelSpec) -> dict[str, Any]:
+    """Return the whole spec with every default, as plain JSON values."""
+    return spec.model_dump(mode="json", by_alias=True)
+
+
+def _read(
+    text: bytes,
+    path: str,
+    params: Params,
+    catalogue: Catalogue,
+    modes: Mapping[str, str] | None,
+) -> Read:
+    if modes is not None and modes.get(path) == _LINK:
+        message = "a spec must be a file of its own, this is a symbolic link"
+        return Read(None, (Problem(path, 1, 1, "", message, "commit the content"),))
+    try:
+        document = yaml.load(text, path, SPEC_LIMIT)
+    except yaml.YamlError as error:
+        return Read(None, (error.problem,))
+    data = with_defaults(document.data, params.defaults)
+    spec, found = _validated(ModelSpec, data)
+    scope = checks.Scope(PurePosixPath(path).stem, params, catalogue, modes)
+    found += checks.of_spec(spec, data, scope)
+    problems = _located(found, document)
+    return Read(None if _fatal(problems) else spec, problems)
+
+
+def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
+    """Return the plain data of a spec with the fleet's defaults under its `spec:`.
+
+    Mappings are merged key by key, and the spec's own word wins. A spec that names what is
+    trained takes nothing of what the fleet trains by default: its hyperparameters would not fit.
+    """
+    if not defaults or not isinstance(data, dict) or not isinstance(data.get("spec"), dict):
+        return data
+    below = copy.deepcopy(dict(defaults))
+    own, theirs = data["spec"].get("training"), below.get("training")
+    if (
+        isinstance(own, dict)
+        and isinstance(theirs, dict)
+        and _trains(own)
+        not in (
+            (None, None),
+            _trains(theirs),
+        )
+    ):
+        for key in ("estimator", "entrypoint", "hyperparameters", "task", "deps"):
+            theirs.pop(key, None)
+    return {**data, "spec": _merged(below, data["spec"])}
+
+
+def _trains(training: Mapping[str, Any]) -> tuple[Any, Any]:
+    return training.get("estimator"), training.get("entrypoint")
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    shared = {key: _merged(below[key], above[key]) for key in below if key in above}
+    return {**below, **above, **shared}
+
+
+def _validated(schema: type[_Schema], data: Any) -> tuple[_Schema | None, list[Finding]]:
+    if not isinstance(data, dict):
+        return None, [Finding((), "the file is empty" if data is None else "wanted a mapping")]
+    try:
+        return schema.model_validate(data), []
+    except ValidationError as error:
+        return None, list(wording.findings(error, data, schema))
+
+
+def _located(found: Iterable[Finding], document: yaml.Document) -> tuple[Problem, ...]:
+    return tuple(sorted({_problem(one, document) for one in found}))
+
+
+def _problem(one: Finding, document: yaml.Document) -> Problem:
+    at = document.key_position(one.keys) if one.at_key else document.position(one.keys)
+    hint = one.hint
+    return Problem(document.path, *at, dotted(one.keys), one.message, hint, one.severity)
+
+
+def _fatal(problems: Iterable[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
+
+
+def _twins(path: str, files: Mapping[str, bytes]) -> list[Problem]:
+    """Return the complaint about a file that differs from another in case alone.
+
+    The one in lower case stays good: one wrong file spoils no other.
+    """
+    twin = next((p for p in sorted(files) if p != path and p.lower() == path.lower()), None)
+    if twin is None or path == path.lower():
+        return []
+    message = f"{twin} differs from it in case alone"
+    return [Problem(path, 1, 1, "", message, "keep the one in lower case")]
