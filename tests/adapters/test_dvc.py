@@ -361,7 +361,7 @@ def test_the_next_lease_ends_what_a_killed_run_left(root: Path) -> None:
     pid = started(root)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    assert psutil.pid_exists(pid)
+    assert alive(pid)
     locks = list((root / ".reconciler" / "slots").glob("*/tree/.dvc/tmp"))
     (locks[0] / "rwlock").write_text("{ torn")
     (root / "run.sh").write_text(SCRIPT)
@@ -383,9 +383,16 @@ def started(root: Path) -> int:
 def ended(root: Path) -> bool:
     pid = started(root)
     deadline = time.monotonic() + 5
-    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+    while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return not psutil.pid_exists(pid)
+    return not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_repository_without_dvc_says_how_to_begin(tmp_path: Path) -> None:
