@@ -1,0 +1,107 @@
+"""The context of a stage: the spec and settings as they stand on disk, checked to be in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from reconciler.adapters.runtime import installed
+from reconciler.core import compilation
+from reconciler.core.runtime import mismatches
+from reconciler.errors import SpecError
+from reconciler.spec import yaml
+from reconciler.spec.model import ModelSpec
+from reconciler.spec.params import Params
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_T = TypeVar("_T", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a stage works from."""
+
+    name: str
+    root: Path
+    """The folder that every path of the spec starts from."""
+    spec: ModelSpec
+    """With every default resolved."""
+    params: Params
+
+
+def load(name: str, root: Path) -> Context:
+    """Return the context of model `name` below `root`.
+
+    The catalogue of estimators is not asked: what is wrong with a spec is said by `validate`.
+
+    Raises:
+        SpecError: A file is missing or is not what it should be; `OutOfStep`: params.yaml was
+            not compiled after the last change; `RuntimeMismatch`: the installed libraries are
+            not the declared ones.
+    """
+    path = compilation.spec_path(name)
+    params = _validated(Params, _document(root, compilation.PARAMS), compilation.PARAMS)
+    raw = _document(root, path)
+    spec = _validated(ModelSpec, _with_defaults(raw, params.defaults), path)
+    if spec.name != name:
+        raise SpecError(f"{path}: metadata.name is {spec.name}, and the file is {name}.yaml")
+    _check_runtime(params)
+    _check_line(root, spec, raw, params)
+    return Context(name=name, root=root, spec=spec, params=params)
+
+
+def _document(root: Path, path: str) -> dict[str, Any]:
+    try:
+        text = (root / path).read_bytes()
+    except FileNotFoundError as error:
+        raise SpecError(f"{path} is not there", reason="SpecMissing") from error
+    data = yaml.load(text, path).data
+    if not isinstance(data, dict):
+        raise SpecError(f"{path} holds no mapping")
+    return data
+
+
+def _with_defaults(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {**raw, "spec": _merged(defaults, raw.get("spec"))} if defaults else dict(raw)
+
+
+def _merged(under: Any, over: Any) -> Any:
+    """Return `over` with what only `under` says; anything but mappings is replaced whole."""
+    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
+        return under if over is None else over
+    return {key: _merged(under.get(key), over.get(key)) for key in {**under, **over}}
+
+
+def _validated(kind: type[_T], data: Mapping[str, Any], path: str) -> _T:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SpecError(f"{path}: {'; '.join(problems)}") from error
+
+
+def _check_runtime(params: Params) -> None:
+    found = mismatches(params.runtime, installed(params.runtime))
+    if found:
+        message = f"not the declared runtime: {', '.join(map(str, found))}"
+        hint = "install what params.yaml declares, or declare what is installed and compile"
+        raise SpecError(message, reason="RuntimeMismatch", hint=hint)
+
+
+def _check_line(root: Path, spec: ModelSpec, raw: Mapping[str, Any], params: Params) -> None:
+    deps = {path: _blob(root, path) for path in spec.spec.training.deps}
+    if params.models.get(spec.name) != compilation.line(spec, raw, params, deps):
+        message = f"the line of {spec.name} in params.yaml is out of step with its spec"
+        raise SpecError(message, reason="OutOfStep", hint="run `reconciler compile`")
+
+
+def _blob(root: Path, path: str) -> str:
+    try:
+        return compilation.blob_id((root / path).read_bytes())
+    except OSError as error:
+        raise SpecError(f"training.deps: {path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,75 @@
+"""`reconciler-stage`: the program that DVC runs for one stage of one model.
+
+The number of threads is fixed here, before anything that computes is imported: some models
+differ between one thread and two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.errors import ReconcilerError, TransientError
+from reconciler.pipeline import context
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STAGES = ("prepare", "train", "evaluate")
+
+#: Exit status of an error that waits for time (sysexits' EX_TEMPFAIL).
+TEMPORARY = 75
+
+_FULL = {errno.ENOSPC: "DiskFull", errno.EDQUOT: "DiskFull", errno.EROFS: "ReadOnly"}
+_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "RAYON")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one stage in the current folder.
+
+    Returns:
+        0: done. 1: the spec, the data or the model is at fault. 75: the world is not ready.
+        On failure stderr ends with `error: Reason: message` and, where there is one, a hint.
+    """
+    parser = argparse.ArgumentParser(prog="reconciler-stage", description=main.__doc__)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("name", help="the model, specs/NAME.yaml")
+    chosen = parser.parse_args(arguments)
+    try:
+        _run(chosen.stage, chosen.name)
+    except ReconcilerError as error:
+        return _failed(error)
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        reason = _FULL.get(error.errno or 0, "Unavailable")
+        return _failed(TransientError(said, reason=reason, hint="check the disk"))
+    except MemoryError:
+        return _failed(TransientError("the memory does not suffice", reason="OutOfMemory"))
+    return 0
+
+
+def _run(stage: str, name: str) -> None:
+    loaded = context.load(name, Path.cwd())
+    _fix_threads(loaded.spec.spec.training.threads)
+    importlib.import_module(f"reconciler.pipeline.{stage}").run(loaded)
+
+
+def _fix_threads(count: int) -> None:
+    os.environ |= {f"{library}_NUM_THREADS": str(count) for library in _THREADS}
+    os.environ |= {"VECLIB_MAXIMUM_THREADS": str(count), "POLARS_MAX_THREADS": str(count)}
+
+
+def _failed(error: ReconcilerError) -> int:
+    message = " ".join(error.message.splitlines())  # one line: whoever started us reads it
+    hint = f"hint: {' '.join(error.hint.splitlines())}\n" if error.hint else ""
+    sys.stderr.write(f"error: {error.reason}: {message}\n{hint}")
+    return TEMPORARY if isinstance(error, TransientError) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
