@@ -35,13 +35,22 @@ class Candidate:
 
 
 def question(acceptance: Sequence[Rule], candidate: Candidate, champion: Candidate | None) -> str:
-    """Return a digest of all that a verdict on `candidate` rests on.
+    """Return what a verdict on `candidate` rests on: `<rules and answers>:<rival>`.
 
     A verdict is a pure function of these, so it is asked again exactly when one of them changes.
-    A candidate that was released before re-enters on the absolute rules alone: for it the
-    champion is no part of the question.
     """
-    compares = any(rule.compare is not None for rule in acceptance)
-    rival = champion.bundle if champion and compares and not candidate.released else None
     rules = [rule.model_dump(mode="json") for rule in acceptance]
-    return digest([rules, candidate.bundle, candidate.evidence, candidate.released, rival])[:32]
+    compares = any(rule.compare is not None for rule in acceptance)
+    rival = champion.bundle if champion and compares and not candidate.released else "-"
+    return f"{digest([rules, candidate.bundle, candidate.evidence])[:32]}:{rival[:32]}"
+
+
+def answered(candidate: Candidate, asked: str) -> bool:
+    """Return whether the verdict on `candidate` answers this question.
+
+    A candidate that was released before re-enters on the absolute rules alone: for it the
+    rival is no part of the question, so what released it stays its verdict.
+    """
+    if candidate.judged is None or not candidate.released:
+        return candidate.judged == asked
+    return candidate.judged.partition(":")[0] == asked.partition(":")[0]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reconciler.core.candidates import Candidate, question
+from reconciler.core.candidates import Candidate, answered, question
 from reconciler.core.gate import Outcome
 from reconciler.core.runtime import Mismatch
 from reconciler.spec.model import ModelSpec
@@ -224,7 +224,7 @@ def _judge(desired: Desired | Invalid | None, observed: Observed, _: datetime) -
     candidate = observed.of(desired.fingerprint)
     assert candidate is not None
     asked = _asked(desired, candidate, observed)
-    if candidate.judged != asked:
+    if not answered(candidate, asked):
         return Plan("NotJudged", "the gate has not answered", (Judge(candidate.bundle, asked),))
     return None
 
@@ -261,7 +261,7 @@ def _fall_back(desired: Desired, observed: Observed) -> Plan | None:
         if not candidate.released:
             continue
         asked = _asked(desired, candidate, observed)
-        if candidate.judged != asked:
+        if not answered(candidate, asked):
             why = "the champion is held against the rules that stand now"
             return Plan("OutOfPolicy", why, (Judge(candidate.bundle, asked),))
         if candidate.verdict is Outcome.PASSED:
