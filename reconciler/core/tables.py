@@ -1,0 +1,63 @@
+"""Tables of predictions: how scored rows are kept in a file, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from reconciler.core.metrics import Scored
+
+Array = npt.NDArray[Any]
+Label = str | int | bool | float
+
+ACTUAL = "actual"
+PREDICTION = "prediction"
+_CHANCE = "p:"
+
+
+def table(actual: pl.Series, values: Array, chances: Array | None, classes: Any) -> pl.DataFrame:
+    """Return predictions as a table, in the order of the rows.
+
+    Args:
+        actual: The target, n rows.
+        values: Predicted numbers or labels, shape (n,).
+        chances: Probabilities, shape (n, classes); None: there are none.
+        classes: The classes in the order of the columns of `chances`.
+    """
+    kept = [actual.alias(ACTUAL), pl.Series(PREDICTION, values.tolist(), dtype=actual.dtype)]
+    if chances is not None:
+        columns = zip(classes, chances.T, strict=True)
+        kept += [pl.Series(f"{_CHANCE}{name}", column) for name, column in columns]
+    return pl.DataFrame(kept)
+
+
+def scored(frame: pl.DataFrame, classes: Sequence[Label] | None, positive: Label | None) -> Scored:
+    """Return the scored rows that `table` keeps.
+
+    Args:
+        frame: As `table` gave it.
+        classes: Every class, in order; None: a regression.
+        positive: The positive class of two.
+    """
+    actual, prediction = frame[ACTUAL].to_numpy(), frame[PREDICTION].to_numpy()
+    if classes is None:
+        return Scored(actual, prediction)
+    names = [f"{_CHANCE}{name}" for name in classes]
+    chances = frame.select(names).to_numpy() if set(names) <= set(frame.columns) else None
+    return Scored(actual, prediction, chances, tuple(classes), positive)
+
+
+def slices(frame: pl.DataFrame, columns: Iterable[str]) -> dict[str, Array]:
+    """Return the values of columns as text, by column; a column that is not there is left out.
+
+    A missing value is its own slice, `(missing)`.
+    """
+    known = [name for name in dict.fromkeys(columns) if name in frame.columns]
+    return {
+        name: np.array(frame[name].cast(pl.String).fill_null("(missing)").to_list(), dtype=object)
+        for name in known
+    }
