@@ -1,0 +1,113 @@
+"""Artifacts: what versions point to, brought from DVC's cache and verified before use."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reconciler.adapters.cache import Cache
+from reconciler.bundle.manifest import verify
+from reconciler.controller.training import Artifacts as Left
+from reconciler.core.record import Outcome, Pointer, Record, Version
+from reconciler.errors import ReconcilerError, TerminalError
+
+
+class Artifacts:
+    """Content by pointer.
+
+    Args:
+        cache: DVC's cache, which fetches from the remote what it lacks.
+        bundles: A folder for bundles that are in use, by digest.
+        libraries: Exact versions of what trains here, for the record.
+    """
+
+    def __init__(self, cache: Cache, bundles: Path, libraries: Mapping[str, str]) -> None:
+        self._cache = cache
+        self._bundles = bundles
+        self._libraries = dict(libraries)
+
+    def bundle(self, version: Version) -> Path:
+        """Return a folder with the version's bundle, every byte verified.
+
+        Raises:
+            TerminalError: `ArtifactsMissing`: neither cache nor remote has it whole.
+        """
+        pointer = _needed(version.bundle, version, "bundle")
+        place = self._bundles / pointer.md5.removesuffix(".dir")
+        if place.is_dir():
+            try:
+                verify(place)
+            except ReconcilerError:
+                shutil.rmtree(place)
+            else:
+                return place
+        self._cache.materialise(pointer.md5, place)
+        verify(place)
+        return place
+
+    def champion(self, record: Record) -> Path:
+        """Return a folder with the bundle in production; see `bundle`."""
+        assert record.champion is not None
+        return self.bundle(record.champion)
+
+    def predictions(self, version: Version) -> Path:
+        """Return the table of the version's predictions on its own test split."""
+        return self._cache.file(_needed(version.predictions, version, "predictions").md5)
+
+    def prepared(self, version: Version, file: str) -> Path:
+        """Return a file of what `prepare` left: `test.parquet`, `train.parquet`, `report.json`."""
+        pointer = _needed(version.prepared, version, "prepared data")
+        files = self._cache.files(pointer.md5)
+        if file not in files:
+            raise _missing(version, file)
+        return files[file]
+
+    def draft(self, model: str, left: Left, now: datetime) -> Version:
+        """Return the version that a finished training makes, with a number yet to be given."""
+        blocks = {key.partition("@")[0]: block for key, block in left.lock.items()}
+        evaluated = _outs(blocks["evaluate"])
+        prepared = _outs(blocks["prepare"])[f"data/prepared/{model}"]
+        metrics = evaluated[f"reports/{model}/metrics.json"]
+        draft = Version(
+            number=1,
+            outcome=Outcome.INCONCLUSIVE,
+            fingerprint=left.fingerprint,
+            revision=left.revision,
+            created=now,
+            bundle=_outs(blocks["train"])[f"models/{model}"],
+            predictions=evaluated[f"reports/{model}/predictions.parquet"],
+            prepared=prepared,
+            metrics=json.loads(self._cache.file(metrics.md5).read_bytes()),
+            timeout=left.timeout,
+            seconds=left.seconds,
+            lock=left.lock,
+            libraries=self._libraries,
+        )
+        report = json.loads(self.prepared(draft, "report.json").read_bytes())
+        warnings = tuple(str(item["message"]) for item in report["warnings"])
+        return draft.model_copy(update={"warnings": warnings})
+
+
+def _outs(block: object) -> dict[str, Pointer]:
+    assert isinstance(block, Mapping)
+    return {out["path"]: _pointer(out) for out in block["outs"]}
+
+
+def _pointer(out: Mapping[str, Any]) -> Pointer:
+    return Pointer(md5=out["md5"], size=out.get("size"), nfiles=out.get("nfiles"))
+
+
+def _needed(pointer: Pointer | None, version: Version, what: str) -> Pointer:
+    if pointer is None:
+        raise _missing(version, what)
+    return pointer
+
+
+def _missing(version: Version, what: str) -> TerminalError:
+    return TerminalError(
+        f"version {version.number}: its {what} is not kept", reason="ArtifactsMissing"
+    )

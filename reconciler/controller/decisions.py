@@ -1,0 +1,135 @@
+"""Decisions: how each one changes a release record. Applied again when another commit came first.
+
+A change is a function of the record as it is found, so that a lost race costs a second try and
+never an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reconciler.core import gate
+from reconciler.core import record as records
+from reconciler.core.plan import Broken
+from reconciler.core.record import Outcome, Record, Version
+
+Change = Callable[[Record | None], Record]
+
+_OUTCOMES = {
+    gate.Outcome.FAILED: Outcome.REJECTED,
+    gate.Outcome.INCONCLUSIVE: Outcome.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One change to one model's record, and how to speak of it."""
+
+    model: str
+    change: Change
+    reason: str
+    message: str
+    good: bool
+    bundle: str | None = None
+    """The bundle that is on record once the change is made; None: it concerns none."""
+
+
+def release(model: str, version: Version, revision: str, keep: int) -> Decision:
+    """Return the decision that makes `version` the champion."""
+
+    def change(record: Record | None) -> Record:
+        changed, number = _enter(record or records.empty(model), version, Outcome.RELEASED, keep)
+        return records.promote(changed, number, revision)
+
+    message = f"released: {_figures(version)}"
+    return Decision(model, change, "Released", message, True, _of(version))
+
+
+def confirm(model: str, version: Version, revision: str, keep: int) -> Decision:
+    """Return the decision that renews the champion's verdict; its number stays."""
+
+    def change(record: Record | None) -> Record:
+        changed, number = _enter(record or records.empty(model), version, Outcome.RELEASED, keep)
+        return records.promote(changed, number, revision)
+
+    passed = (version.verdict or {}).get("outcome") == gate.Outcome.PASSED
+    said = "still accepted" if passed else f"out of policy: {said_by(version)}"
+    return Decision(model, change, "Judged", said, passed, _of(version))
+
+
+def reject(model: str, version: Version, revision: str, keep: int) -> Decision:
+    """Return the decision that puts on record that `version` stays out, and why."""
+    assert version.verdict is not None
+    outcome = _OUTCOMES[gate.Outcome(version.verdict["outcome"])]
+
+    def change(record: Record | None) -> Record:
+        changed, _ = _enter(record or records.empty(model), version, outcome, keep)
+        return records.attempt(changed, revision)
+
+    message = f"{outcome.value}: {said_by(version)}"
+    return Decision(model, change, outcome.value.title(), message, False, _of(version))
+
+
+def fail(model: str, broken: Broken, revision: str, keep: int, now: datetime) -> Decision:
+    """Return the decision that puts on record that training ended without an artifact."""
+
+    def change(record: Record | None) -> Record:
+        before = record or records.empty(model)
+        version = Version(
+            number=before.next_version,
+            outcome=Outcome.FAILED,
+            reason=broken.reason,
+            message=broken.message,
+            fingerprint=broken.fingerprint,
+            revision=revision,
+            created=now,
+            timeout=broken.timeout,
+        )
+        return records.attempt(records.with_version(before, version, keep), revision)
+
+    message = f"training failed: {broken.message}"
+    return Decision(model, change, broken.reason, message, False)
+
+
+def retire(model: str, revision: str) -> Decision:
+    """Return the decision that takes the model out of production and keeps its history."""
+
+    def change(record: Record | None) -> Record:
+        return records.retire(record or records.empty(model), revision)
+
+    message = "retired: nothing declares it any more"
+    return Decision(model, change, "Retired", message, True)
+
+
+def said_by(version: Version) -> str:
+    """Return what the gate said of `version`, as one sentence."""
+    return str((version.verdict or {}).get("message") or "the gate was not asked")
+
+
+def _enter(record: Record, version: Version, outcome: Outcome, keep: int) -> tuple[Record, int]:
+    """Return the record with `version` in it, under its number if its bundle is known."""
+    known = record.by_bundle(version.bundle.md5) if version.bundle else None
+    number = known.number if known else record.next_version
+    changes: dict[str, Any] = {"number": number, "outcome": outcome, "reason": "", "message": ""}
+    if outcome is not Outcome.RELEASED:
+        changes |= {"reason": outcome.value.title(), "message": said_by(version)}
+    if known is not None and known.outcome in (Outcome.RELEASED, Outcome.SUPERSEDED):
+        changes |= {"created": known.created}
+        if outcome is not Outcome.RELEASED:
+            changes |= {"outcome": known.outcome}  # it was in production: that stays true
+    return records.with_version(record, version.model_copy(update=changes), keep), number
+
+
+def _of(version: Version) -> str | None:
+    return version.bundle_digest
+
+
+def _figures(version: Version) -> str:
+    """Return the metrics that its rules ask for, as evidence that it was judged."""
+    evidence = (version.verdict or {}).get("evidence", ())
+    named = dict.fromkeys(item["metric"] for item in evidence)
+    values = {name: version.metrics[name] for name in named if name in version.metrics}
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items()) or "accepted"

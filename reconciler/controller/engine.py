@@ -1,0 +1,259 @@
+"""The engine: passes over the models of one revision until nothing is left that can be done.
+
+A pass observes, plans and acts; it starts training and observes it, and never waits for one.
+Models are independent: what goes wrong with one is its own condition and stops no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from reconciler.adapters.deployed import DeployedStore
+from reconciler.adapters.status import StatusStore
+from reconciler.controller import decisions
+from reconciler.controller.decisions import Decision
+from reconciler.controller.events import Decided, Listen
+from reconciler.controller.fleet import Fleet
+from reconciler.controller.memory import Memory, disturbed, judged, observed
+from reconciler.controller.serving import Serving
+from reconciler.controller.training import Artifacts, Trainer
+from reconciler.core.plan import (
+    Broken,
+    Confirm,
+    Desired,
+    Fail,
+    Invalid,
+    Judge,
+    Plan,
+    Reject,
+    Release,
+    Retire,
+    Train,
+    plan_release,
+)
+from reconciler.core.record import KEEP, Record, Version
+from reconciler.core.runtime import Mismatch
+from reconciler.core.standing import Standing, standing
+from reconciler.core.verdict import Verdict
+from reconciler.errors import ReconcilerError, TerminalError
+
+#: Decisions that come this close together share a commit.
+GROUP_S = 0.2
+#: Artifacts that are gone can be made again: training is a pure function.
+_LOST = frozenset({"ArtifactsMissing", "CacheCorrupt", "DataMissing"})
+
+
+class Gate(Protocol):
+    """Answers the gate's question about a version."""
+
+    def judge(
+        self, desired: Desired, version: Version, champion: Version | None, released: bool
+    ) -> Verdict:
+        """Return the verdict on `version`.
+
+        Raises:
+            TerminalError: `DataMissing`: what it must be judged by is nowhere to be had.
+        """
+        ...
+
+
+#: Turns what a training left behind into a version that can be judged.
+Drafts = Callable[[str, Artifacts, datetime], Version]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The outside world, as the engine needs it."""
+
+    store: DeployedStore
+    trainer: Trainer
+    drafts: Drafts
+    gate: Gate
+    serving: Serving
+    status: StatusStore
+    clock: Callable[[], datetime]
+    mismatches: tuple[Mismatch, ...]
+
+
+class Engine:
+    """Brings models to rest at one revision."""
+
+    def __init__(self, fleet: Fleet, tools: Tools, listen: Listen) -> None:
+        self._fleet = fleet
+        self._tools = tools
+        self._listen = listen
+        self._memory: dict[str, Memory] = {}
+        self._snapshot = tools.store.read()
+
+    def names(self) -> tuple[str, ...]:
+        """Return every model that is declared or on record, sorted."""
+        recorded = {*self._snapshot.records, *self._snapshot.quarantined}
+        return tuple(sorted(recorded | set(self._fleet.models)))
+
+    def converge(self, names: Iterable[str]) -> dict[str, Standing]:
+        """Act until none of the models has anything left that can be done now.
+
+        Returns:
+            How each stands at the end, also written to the status store.
+        """
+        models = tuple(names)
+        while True:
+            made = [d for name in models if (d := self._advance(name)) is not None]
+            if made:
+                self._commit(made)
+            elif not self._collect():
+                break
+        return {name: self._settle(name) for name in models}
+
+    def plan(self, name: str) -> Plan:
+        """Return the next step of a model's release record."""
+        desired = self._desired(name)
+        running = self._tools.trainer.running(name)
+        seen = observed(self._record(name), self._of(name), running, self._tools.mismatches)
+        return plan_release(desired, seen, self._tools.clock())
+
+    def _advance(self, name: str) -> Decision | None:
+        """Take a model's steps up to the next decision that must be put on record."""
+        try:
+            while True:
+                plan = self.plan(name)
+                match plan.actions:
+                    case (Train(),):
+                        self._tools.trainer.start(self._fleet, self._wanted(name))
+                        return None
+                    case (Judge() as action,):
+                        if not self._judge(name, action):
+                            return None
+                    case (action,):
+                        return self._decide(name, action)
+                    case _:
+                        return None
+        except ReconcilerError as error:
+            self._break(name, error.reason, str(error), transient=True)
+        except Exception as error:  # noqa: BLE001  one model's pass never takes down another's
+            self._break(name, "InternalError", f"{type(error).__name__}: {error}", transient=True)
+        return None
+
+    def _judge(self, name: str, asked: Judge) -> bool:
+        """Ask the gate; False: its measurements must wait until no training runs."""
+        record, memory = self._record(name), self._of(name)
+        version = memory.version(asked.bundle, record)
+        candidate = observed(record, memory, None, ()).at(asked.bundle)
+        assert version is not None
+        assert candidate is not None
+        champion = record.champion if record else None
+        try:
+            said = self._tools.gate.judge(self._wanted(name), version, champion, candidate.released)
+        except TerminalError as error:
+            if error.reason not in _LOST:
+                raise
+            memory.lose(asked.bundle)
+            return True
+        if self._tools.trainer.busy() and disturbed(said):
+            return False
+        memory.asked.add(asked.bundle)
+        memory.drafts[asked.bundle] = judged(version, said, asked.question)
+        return True
+
+    def _decide(self, name: str, action: object) -> Decision:
+        revision, keep = self._fleet.revision, self._keep(name)
+        match action:
+            case Release(bundle):
+                return decisions.release(name, self._draft(name, bundle), revision, keep)
+            case Confirm(bundle):
+                return decisions.confirm(name, self._draft(name, bundle), revision, keep)
+            case Reject(bundle):
+                return decisions.reject(name, self._draft(name, bundle), revision, keep)
+            case Fail(broken):
+                return decisions.fail(name, broken, revision, keep, self._tools.clock())
+            case Retire():
+                return decisions.retire(name, revision)
+        raise AssertionError(f"not a decision: {action}")
+
+    def _commit(self, made: list[Decision]) -> None:
+        self._snapshot = self._tools.store.commit({d.model: d.change for d in made})
+        for decision in made:
+            memory = self._of(decision.model)
+            memory.broken.clear()
+            if decision.bundle is not None:
+                memory.forget(decision.bundle)
+            self._tell(decision)
+            self._serve(decision.model)
+
+    def _collect(self) -> bool:
+        """Take in finished trainings, near ones together; False: none is left."""
+        trainer = self._tools.trainer
+        wait = 3600.0
+        while trainer.busy() and (found := trainer.take(wait)) is not None:
+            self._take_in(*found)
+            wait = GROUP_S
+        return wait == GROUP_S
+
+    def _take_in(self, name: str, result: Artifacts | Broken) -> None:
+        if isinstance(result, Broken):
+            self._of(name).broken.append(result)
+            self._listen(Decided(name, result.reason, result.message, good=False))
+            return
+        now = self._tools.clock()
+        self._tools.status.add_durations(name, result.seconds, now)
+        version = self._tools.drafts(name, result, now)
+        assert version.bundle is not None
+        self._of(name).drafts[version.bundle.md5] = version
+        self._of(name).lost.discard(version.bundle.md5)
+
+    def _serve(self, name: str) -> None:
+        try:
+            self._tools.serving.converge(name, self._fleet.spec(name), self._record(name))
+        except ReconcilerError as error:
+            self._listen(Decided(name, error.reason, str(error), good=False))
+
+    def _settle(self, name: str) -> Standing:
+        record = self._record(name)
+        target = self._tools.serving.settle(name, self._fleet.spec(name), record)
+        champion = record.champion.bundle_digest if record and record.champion else None
+        now = self._tools.clock()
+        stands = standing(self.plan(name), target, champion, now)
+        self._tools.status.observe(name, stands.sync, stands.health, stands.message, now)
+        self._tools.status.set_conditions(name, stands.conditions)
+        return stands
+
+    def _break(self, name: str, reason: str, message: str, *, transient: bool) -> None:
+        desired = self._desired(name)
+        if isinstance(desired, Desired):
+            broken = Broken(
+                desired.fingerprint, reason, message, transient, desired.timeout, recorded=True
+            )
+            self._of(name).broken.append(broken)
+        self._listen(Decided(name, reason, message, good=False))
+
+    def _desired(self, name: str) -> Desired | Invalid | None:
+        if (why := self._snapshot.quarantined.get(name)) is not None:
+            return Invalid("RecordCorrupt", why)
+        return self._fleet.models.get(name)
+
+    def _wanted(self, name: str) -> Desired:
+        desired = self._desired(name)
+        assert isinstance(desired, Desired)
+        return desired
+
+    def _keep(self, name: str) -> int:
+        spec = self._fleet.spec(name)
+        return KEEP if spec is None else spec.spec.deployment.keep
+
+    def _draft(self, name: str, bundle: str) -> Version:
+        version = self._of(name).version(bundle, self._record(name))
+        assert version is not None
+        return version
+
+    def _record(self, name: str) -> Record | None:
+        return self._snapshot.records.get(name)
+
+    def _of(self, name: str) -> Memory:
+        return self._memory.setdefault(name, Memory())
+
+    def _tell(self, decision: Decision) -> None:
+        d = decision
+        self._listen(Decided(d.model, d.reason, d.message, good=d.good))

@@ -1,0 +1,203 @@
+"""The fleet: every model that a revision declares, read from git objects without a checkout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from reconciler.adapters.git import Entry, Git
+from reconciler.core import compilation
+from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SPECS
+from reconciler.core.digest import digest
+from reconciler.core.fingerprint import Contents, fingerprint
+from reconciler.core.plan import Desired, Invalid
+from reconciler.core.runtime import image
+from reconciler.errors import SpecError
+from reconciler.spec import yaml
+from reconciler.spec.catalogue import Catalogue
+from reconciler.spec.model import ModelSpec
+from reconciler.spec.params import Params
+from reconciler.spec.problems import Problem
+from reconciler.spec.reading import read_fleet, read_params
+
+Tree = Mapping[str, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What one revision declares."""
+
+    revision: str
+    tree: Tree
+    params: Params
+    pipeline: Mapping[str, Any]
+    models: Mapping[str, Desired | Invalid]
+    problems: tuple[Problem, ...]
+    raw_params: Mapping[str, Any]
+    raw_specs: Mapping[str, Mapping[str, Any]]
+
+    def spec(self, name: str) -> ModelSpec | None:
+        """Return the spec of model `name`; None when it is not declared or not valid."""
+        model = self.models.get(name)
+        return model.spec if isinstance(model, Desired) else None
+
+    def slice_of(self, name: str) -> tuple[tuple[str, ...], dict[str, bytes]]:
+        """Return what a slot must hold to run the stages of one model and of no other.
+
+        Returns:
+            Paths of the revision, sorted, and files that differ from it: params.yaml with
+            `models:` narrowed to this model, and the image of the runtime.
+        """
+        spec = self.spec(name)
+        assert spec is not None
+        line = compilation.line(spec, self.raw_specs[name], self.params, self._deps(spec))
+        narrowed = {**self.raw_params, "models": {name: line}}
+        overlays = {
+            PARAMS: json.dumps(narrowed, indent=1, default=str).encode(),
+            RUNTIME_IMAGE: image(self.params.runtime),
+        }
+        return tuple(sorted(self._paths(spec) - set(overlays))), overlays
+
+    def _deps(self, spec: ModelSpec) -> dict[str, str]:
+        return {path: self.tree[path].oid for path in spec.spec.training.deps}
+
+    def _paths(self, spec: ModelSpec) -> set[str]:
+        wanted = {compilation.spec_path(spec.name), PIPELINE, ".dvc/config", ".dvcignore"}
+        if code := compilation.code_path(spec):
+            wanted |= {code, *spec.spec.training.deps}
+        if data := compilation.data_path(spec):
+            wanted |= {data, f"{data}.dvc"}
+            wanted |= {path for path in self.tree if path.startswith(f"{data}/")}
+        return wanted & set(self.tree)
+
+
+def load(git: Git, revision: str, catalogue: Catalogue) -> Fleet:
+    """Return what `revision` declares; a spec that is wrong spoils none of the others.
+
+    Args:
+        git: The repository.
+        revision: A full commit id.
+        catalogue: The estimators that specs may name.
+
+    Raises:
+        SpecError: params.yaml or dvc.yaml, on which every model rests, cannot be followed.
+    """
+    tree = git.tree(revision)
+    specs = {path: entry.oid for path, entry in tree.items() if _is_spec(path)}
+    shared = {path: tree[path].oid for path in (PARAMS, PIPELINE) if path in tree}
+    blobs = git.blobs([*specs.values(), *shared.values()])
+    texts = {path: blobs[oid] for path, oid in shared.items()}
+    params, raw_params = _params(texts.get(PARAMS))
+    pipeline = _plain(texts.get(PIPELINE), PIPELINE)
+    files = {path: blobs[oid] for path, oid in specs.items()}
+    read, problems = read_fleet(files, params, catalogue, {p: e.mode for p, e in tree.items()})
+    contents = _Contents(git, tree, read)
+    models: dict[str, Desired | Invalid] = _invalid(problems, specs)
+    for name, spec in read.items():
+        models.setdefault(name, _desired(spec, params, contents, pipeline, revision))
+    raws = {name: _plain(files[compilation.spec_path(name)], name) for name in read}
+    return Fleet(revision, tree, params, pipeline, models, problems, raw_params, raws)
+
+
+def _is_spec(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return str(pure.parent) == SPECS and pure.suffix == ".yaml"
+
+
+def _params(text: bytes | None) -> tuple[Params, Mapping[str, Any]]:
+    if text is None:
+        raise SpecError(
+            f"{PARAMS} is missing", reason="ParamsMissing", hint="run `reconciler compile`"
+        )
+    read = read_params(text, PARAMS)
+    if read.params is None:
+        raise SpecError("; ".join(str(p) for p in read.problems), reason="InvalidParams")
+    return read.params, _plain(text, PARAMS)
+
+
+def _plain(text: bytes | None, path: str) -> Mapping[str, Any]:
+    if text is None:
+        raise SpecError(f"{path} is missing", reason="PipelineMissing", hint="restore it from git")
+    data = yaml.load(text, path).data
+    return data if isinstance(data, Mapping) else {}
+
+
+def _invalid(
+    problems: tuple[Problem, ...], specs: Mapping[str, str]
+) -> dict[str, Desired | Invalid]:
+    models: dict[str, Desired | Invalid] = {}
+    for path in specs:
+        errors = [p for p in problems if p.path == path and p.severity == "error"]
+        if errors:
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            models[PurePosixPath(path).stem] = Invalid("InvalidSpec", f"{errors[0]}{more}")
+    return models
+
+
+def _desired(
+    spec: ModelSpec,
+    params: Params,
+    contents: _Contents,
+    pipeline: Mapping[str, Any],
+    revision: str,
+) -> Desired | Invalid:
+    try:
+        found = contents.of(spec)
+    except SpecError as error:
+        return Invalid(error.reason, str(error))
+    return Desired(spec, fingerprint(spec, params, found, pipeline), revision)
+
+
+class _Contents:
+    """Content ids of data and code; all `.dvc` files of the fleet are read in one go."""
+
+    def __init__(self, git: Git, tree: Tree, specs: Mapping[str, ModelSpec]) -> None:
+        self._tree = tree
+        paths = (compilation.data_path(spec) for spec in specs.values())
+        tracked = {f"{path}.dvc" for path in paths if path is not None} & set(tree)
+        blobs = git.blobs([tree[path].oid for path in tracked])
+        self._pointers = {path: blobs[tree[path].oid] for path in tracked}
+
+    def of(self, spec: ModelSpec) -> Contents:
+        code = compilation.code_path(spec)
+        files = [code, *spec.spec.training.deps] if code else []
+        return Contents(self._data(spec), {path: self._blob(path, spec) for path in files})
+
+    def _blob(self, path: str, spec: ModelSpec) -> str:
+        entry = self._tree.get(path)
+        if entry is None:
+            raise SpecError(
+                f"{compilation.spec_path(spec.name)}: {path} is not in this commit",
+                reason="CodeMissing",
+                hint="commit it",
+            )
+        return entry.oid
+
+    def _data(self, spec: ModelSpec) -> str | None:
+        path = compilation.data_path(spec)
+        if path is None:
+            return None
+        if path in self._tree:
+            return f"git:{self._tree[path].oid}"
+        if (pointer := self._pointers.get(f"{path}.dvc")) is not None:
+            return f"md5:{_md5(pointer, path)}"
+        inside = {p: e.oid for p, e in self._tree.items() if p.startswith(f"{path}/")}
+        if inside:
+            return f"git:{digest(inside)}"
+        raise SpecError(
+            f"{compilation.spec_path(spec.name)}: data.source {path} is not in this commit",
+            reason="DataMissing",
+            hint=f"commit it, or track it with `dvc add {path}` and commit {path}.dvc",
+        )
+
+
+def _md5(pointer: bytes, path: str) -> str:
+    outs = _plain(pointer, f"{path}.dvc").get("outs")
+    if isinstance(outs, list) and outs and isinstance(outs[0], dict) and "md5" in outs[0]:
+        return str(outs[0]["md5"])
+    raise SpecError(
+        f"{path}.dvc names no content", reason="DataMissing", hint=f"run `dvc commit {path}.dvc`"
+    )

@@ -1,0 +1,135 @@
+"""Memory of one model within one run: what is known and not on record yet.
+
+All of it can be lost: a crash costs cache hits, never a second training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from reconciler.core import gate
+from reconciler.core.candidates import Candidate
+from reconciler.core.digest import digest
+from reconciler.core.plan import Broken, Observed, Running
+from reconciler.core.record import Outcome, Record, Version
+from reconciler.core.runtime import Mismatch
+from reconciler.core.verdict import Verdict
+from reconciler.spec.metrics import METRICS
+
+_IN_PRODUCTION = (Outcome.RELEASED, Outcome.SUPERSEDED)
+
+
+@dataclass(slots=True)
+class Memory:
+    """Drafts of versions by bundle digest, bundles that are gone, trainings that broke."""
+
+    drafts: dict[str, Version] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    """Bundles that were judged in this run."""
+    broken: list[Broken] = field(default_factory=list)
+
+    def version(self, bundle: str, record: Record | None) -> Version | None:
+        """Return what is known of a bundle, the draft before the record."""
+        recorded = record.by_bundle(bundle) if record else None
+        return self.drafts.get(bundle) or recorded
+
+    def forget(self, bundle: str) -> None:
+        """Drop a bundle's draft: it is on record now."""
+        self.drafts.pop(bundle, None)
+
+    def lose(self, bundle: str) -> None:
+        """Note that a bundle's artifacts are nowhere to be had: it must be trained again."""
+        self.drafts.pop(bundle, None)
+        self.lost.add(bundle)
+
+
+def observed(
+    record: Record | None,
+    memory: Memory,
+    running: str | None,
+    mismatches: tuple[Mismatch, ...],
+) -> Observed:
+    """Return what the plan looks at: the record and, over it, what this run has learned."""
+    versions = record.versions if record else ()
+    at_hand = {
+        v.bundle.md5: v
+        for v in versions
+        if v.bundle and v.outcome is not Outcome.WITHDRAWN and v.bundle.md5 not in memory.lost
+    }
+    kept = {md5: v for md5, v in at_hand.items() if md5 not in memory.drafts}
+    candidates = [_candidate(v, record) for v in (*kept.values(), *memory.drafts.values())]
+    again = {md5 for md5, v in kept.items() if _noisy(v) and md5 not in memory.asked}
+    candidates = [replace(c, judged=None) if c.bundle in again else c for c in candidates]
+    champion = record.champion if record else None
+    return Observed(
+        recorded=record is not None,
+        champion=champion.bundle_digest if champion else None,
+        candidates=tuple(candidates),
+        running=None if running is None else Running(running),
+        broken=(*(_failure(v) for v in versions if _spent(v)), *memory.broken),
+        holds=tuple(hold.reason for hold in record.holds) if record else (),
+        mismatches=mismatches,
+    )
+
+
+def _candidate(version: Version, record: Record | None) -> Candidate:
+    assert version.bundle is not None
+    twins = [v for v in record.versions if v.bundle == version.bundle] if record else []
+    own = next((v for v in twins if _says(v) == _says(version)), None)
+    return Candidate(
+        fingerprint=version.fingerprint,
+        bundle=version.bundle.md5,
+        evidence=evidence(version),
+        released=any(v.outcome in _IN_PRODUCTION for v in twins),
+        verdict=gate.Outcome(version.verdict["outcome"]) if version.verdict else None,
+        judged=version.judged,
+        recorded=own.judged if own else None,
+    )
+
+
+def _says(version: Version) -> tuple[str, object]:
+    return version.fingerprint, (version.verdict or {}).get("outcome")
+
+
+def _noisy(version: Version) -> bool:
+    """Return whether a verdict hangs on a measurement that may come out clearer next time."""
+    evidence = (version.verdict or {}).get("evidence", ())
+    return any(
+        item["outcome"] == gate.Outcome.INCONCLUSIVE and METRICS[item["metric"]].needs == "system"
+        for item in evidence
+        if item["metric"] in METRICS
+    )
+
+
+def disturbed(verdict: Verdict) -> bool:
+    """Return whether a measurement of the bundle did not pass, which a busy machine may cause."""
+    return any(
+        item.outcome is not gate.Outcome.PASSED and METRICS[item.metric].needs == "system"
+        for item in verdict.evidence
+    )
+
+
+def judged(version: Version, verdict: Verdict, asked: str) -> Version:
+    """Return `version` with the gate's answer to the question `asked`."""
+    return version.model_copy(update={"verdict": verdict.to_json(), "judged": asked})
+
+
+def evidence(version: Version) -> str:
+    """Return a digest of what a version's verdict is read from."""
+    parts = (version.predictions, version.prepared)
+    return digest([part.md5 if part else None for part in parts])[:32]
+
+
+def _spent(version: Version) -> bool:
+    return version.outcome in (Outcome.FAILED, Outcome.WITHDRAWN)
+
+
+def _failure(version: Version) -> Broken:
+    return Broken(
+        version.fingerprint,
+        version.reason,
+        version.message,
+        timeout=version.timeout,
+        recorded=True,
+    )

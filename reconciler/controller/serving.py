@@ -1,0 +1,76 @@
+"""Serving: each model's target is brought to what the record says, and kept there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from reconciler.core.record import Record
+from reconciler.core.target_plan import Converge, Seen, TargetPlan, Withdraw, plan_target
+from reconciler.errors import ReconcilerError
+from reconciler.ports.targets import Target
+from reconciler.spec.model import ModelSpec
+
+#: Returns a folder that holds the bundle a record points to, every byte verified.
+Fetch = Callable[[Record], Path]
+
+_STEPS = 3
+
+
+class Serving:
+    """Plans and acts at targets.
+
+    Args:
+        targets: Every target there is, by the name that specs give it.
+        fetch: Where a champion's bundle comes from.
+    """
+
+    def __init__(self, targets: Mapping[str, Target], fetch: Fetch) -> None:
+        self._targets = targets
+        self._fetch = fetch
+
+    def converge(self, name: str, spec: ModelSpec | None, record: Record | None) -> TargetPlan:
+        """Act until the targets serve what the record says, and return how it ended.
+
+        A model that is declared has one target; one that is not is withdrawn everywhere.
+
+        Raises:
+            TransientError: A target cannot be reached or written.
+            TerminalError: The bundle is nowhere to be had whole.
+        """
+        own = spec.spec.deployment.target if spec else None
+        plan = TargetPlan("NotReleased", "no version is released")
+        for known, target in self._targets.items():
+            champion = record.champion.bundle_digest if record and record.champion else None
+            if own is not None and known != own:
+                champion = None
+            done = self._bring(name, target, champion, record)
+            plan = done if own is None or known == own else plan
+        return plan
+
+    def settle(self, name: str, spec: ModelSpec | None, record: Record | None) -> TargetPlan:
+        """Do what `converge` does, and return what went wrong instead of raising it."""
+        try:
+            return self.converge(name, spec, record)
+        except ReconcilerError as error:
+            return TargetPlan(error.reason, str(error))
+
+    def _bring(
+        self, name: str, target: Target, champion: str | None, record: Record | None
+    ) -> TargetPlan:
+        for _ in range(_STEPS):
+            plan = plan_target(champion, _seen(target, name))
+            match plan.action:
+                case None:
+                    return plan
+                case Converge(digest):
+                    assert record is not None
+                    target.converge(name, self._fetch(record), digest)
+                case Withdraw():
+                    target.withdraw(name)
+        return plan
+
+
+def _seen(target: Target, name: str) -> Seen:
+    served = target.observe(name)
+    return Seen(None) if served is None else Seen(served.digest, served.intact, served.detail)

@@ -1,0 +1,67 @@
+"""Slices: one model's stages in a leased slot, on the repository's own cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.adapters import dvc
+from reconciler.adapters.git import Git
+from reconciler.adapters.slots import Slot, SlotPool
+from reconciler.controller.training import Artifacts, Job, told
+from reconciler.core.compilation import STAGES
+from reconciler.spec.model import seconds
+
+
+class Slices:
+    """Runs jobs in slots.
+
+    Args:
+        git: The repository.
+        pool: The slots.
+        cache: The folder of DVC's cache, which all slots share.
+    """
+
+    def __init__(self, git: Git, pool: SlotPool, cache: Path) -> None:
+        self._git = git
+        self._pool = pool
+        self._cache = cache
+
+    def run(self, job: Job) -> Artifacts:
+        """Run the stages of one model at its revision, and return what they left in the cache.
+
+        Raises:
+            SpecError: The stages refuse what is declared, or the data it names.
+            TerminalError: Training failed, and would again.
+            TransientError: The machine is not ready (a full disk, a lock), or it was cancelled.
+        """
+        desired = job.desired
+        paths, overlays = job.fleet.slice_of(job.model)
+        bound = desired.timeout
+        with self._pool.lease(job.model) as slot:
+            slot.fill(self._git, desired.revision, paths, overlays)
+            done = dvc.repro(
+                slot,
+                job.model,
+                STAGES,
+                log=job.log,
+                on_stage=told(job.model, job.listen),
+                timeout_s=None if bound is None else seconds(bound),
+                cancel=job.cancelled,
+            )
+            self._push(slot, done.lock)
+        return Artifacts(
+            fingerprint=desired.fingerprint,
+            revision=desired.revision,
+            timeout=bound,
+            lock=dict(done.lock),
+            seconds=dict(done.seconds),
+        )
+
+    def _push(self, slot: Slot, lock: Mapping[str, Any]) -> None:
+        """Copy the outputs to the remote, where there is one: before anything is on record."""
+        remote = dvc.Remote(slot.root)
+        if remote.configured:
+            outs = [out["md5"] for block in lock.values() for out in block["outs"]]
+            remote.push(*outs)

@@ -1,0 +1,138 @@
+"""Training in the background: each job leases a slot and runs one model's stages there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from reconciler.controller.events import Event, Listen, Queued, StageEnded, StageStarted, Trained
+from reconciler.controller.fleet import Fleet
+from reconciler.core.plan import Broken, Desired
+from reconciler.errors import ReconcilerError, TransientError
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """What a finished training left in DVC's cache."""
+
+    fingerprint: str
+    revision: str
+    timeout: str | None
+    lock: dict[str, object]
+    """The model's blocks of dvc.lock, by stage name."""
+    seconds: dict[str, float]
+    """Seconds of each stage that ran; what came from the cache is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One model's stages at one revision."""
+
+    fleet: Fleet
+    desired: Desired
+    log: Path
+    cancelled: threading.Event
+    listen: Listen
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.desired.spec.name
+
+
+Result = Artifacts | Broken
+Work = Callable[[Job], Artifacts]
+
+
+class Trainer:
+    """Runs jobs on at most `jobs` threads; passes start them and ask, and never wait for one.
+
+    Invariants: at most one job per model; a job's result is handed out exactly once; a model
+    stays in `running` until its result has been handed out.
+    """
+
+    def __init__(self, work: Work, logs: Path, jobs: int, listen: Listen) -> None:
+        self._work = work
+        self._logs = logs
+        self._listen = listen
+        self._threads = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="training")
+        self._done: SimpleQueue[tuple[str, Result]] = SimpleQueue()
+        self._jobs: dict[str, Job] = {}
+
+    def start(self, fleet: Fleet, desired: Desired) -> None:
+        """Start the stages of one model, or queue them when every slot is taken."""
+        log = self._logs / f"{desired.spec.name}.log"
+        job = Job(fleet, desired, log, threading.Event(), self._listen)
+        assert job.model not in self._jobs, "one job per model"
+        self._jobs[job.model] = job
+        self._listen(Queued(job.model))
+        future = self._threads.submit(self._run, job)
+        future.add_done_callback(lambda done: self._finish(job, done))
+
+    def running(self, model: str) -> str | None:
+        """Return the fingerprint that is being trained for `model`; None when none is."""
+        job = self._jobs.get(model)
+        return None if job is None else job.desired.fingerprint
+
+    def busy(self) -> bool:
+        """Return whether any job has not handed out its result."""
+        return bool(self._jobs)
+
+    def take(self, timeout_s: float) -> tuple[str, Result] | None:
+        """Return the next finished model and its result; None when none ends within the time."""
+        try:
+            model, result = self._done.get(timeout=timeout_s)
+        except Empty:
+            return None
+        del self._jobs[model]
+        return model, result
+
+    def stop(self) -> None:
+        """Cancel every job, ending its processes, and return when all have ended."""
+        for job in list(self._jobs.values()):
+            job.cancelled.set()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, job: Job) -> Artifacts:
+        began = time.monotonic()
+        artifacts = self._work(job)
+        self._listen(Trained(job.model, time.monotonic() - began))
+        return artifacts
+
+    def _finish(self, job: Job, done: Future[Artifacts]) -> None:
+        if done.cancelled():
+            return
+        error = done.exception()
+        result: Result = done.result() if error is None else _broken(job, error)
+        self._done.put((job.model, result))
+
+
+def _broken(job: Job, error: BaseException) -> Broken:
+    """Return what ended the job; an error that is none of ours is a bug, and stops no other."""
+    known = isinstance(error, ReconcilerError)
+    return Broken(
+        fingerprint=job.desired.fingerprint,
+        reason=error.reason if isinstance(error, ReconcilerError) else "InternalError",
+        message=str(error) if known else f"{type(error).__name__}: {error}",
+        transient=isinstance(error, TransientError) or not known,
+        timeout=job.desired.timeout,
+    )
+
+
+def told(model: str, listen: Listen) -> Callable[[str, str, float], None]:
+    """Return a callback that turns the progress of DVC into events of `model`."""
+
+    def on_stage(stage: str, state: str, seconds: float) -> None:
+        event: Event
+        if state == "running":
+            event = StageStarted(model, stage)
+        else:
+            event = StageEnded(model, stage, cached=state == "cached", seconds=seconds)
+        listen(event)
+
+    return on_stage

@@ -1,0 +1,144 @@
+"""The working tree: specs as they stand on disk, for the verbs that come before a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.core import compilation
+from reconciler.core.blocks import flow, with_block
+from reconciler.core.compilation import PARAMS, RUNTIME_IMAGE, SPECS
+from reconciler.core.runtime import image
+from reconciler.errors import SpecError
+from reconciler.spec import yaml
+from reconciler.spec.catalogue import Catalogue
+from reconciler.spec.model import ModelSpec
+from reconciler.spec.params import Params
+from reconciler.spec.problems import Problem
+from reconciler.spec.reading import read_fleet, read_params
+
+_HEADER = b"""\
+apiVersion: reconciler/v1
+
+# Merged under every spec; a spec's own word wins.
+defaults: {}
+"""
+
+
+class WorkingTree:
+    """Files below one folder, by path with forward slashes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content; None when it does not exist.
+
+        Raises:
+            SpecError: It exists and cannot be read.
+        """
+        try:
+            return (self.root / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise SpecError(f"{path}: {error.strerror}", reason="Unreadable") from error
+
+    def specs(self) -> dict[str, bytes]:
+        """Return every spec, by path."""
+        found = sorted((self.root / SPECS).glob("*.yaml"))
+        paths = [f"{SPECS}/{path.name}" for path in found]
+        return {path: text for path in paths if (text := self.read(path)) is not None}
+
+    def modes(self, paths: Mapping[str, bytes]) -> dict[str, str]:
+        """Return the git mode of every file that the paths name: links show as links."""
+        return {path: "120000" if (self.root / path).is_symlink() else "100644" for path in paths}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the generated files must hold, and what is wrong with the specs."""
+
+    files: Mapping[str, bytes]
+    problems: tuple[Problem, ...]
+
+
+def compiled(
+    tree: WorkingTree, catalogue: Catalogue, here: Mapping[str, str], *, upgrade: bool
+) -> Compiled:
+    """Return the generated files in step with the specs on disk.
+
+    A spec that is wrong keeps its line as it stands, so that one typo retrains nothing.
+
+    Args:
+        tree: The working tree.
+        catalogue: The estimators that specs may name.
+        here: The declaration of the installed libraries.
+        upgrade: Declare these even where params.yaml declares others.
+
+    Raises:
+        SpecError: params.yaml cannot be followed.
+    """
+    text = tree.read(PARAMS)
+    params = _params(text)
+    runtime = dict(here if upgrade or not params.runtime else params.runtime)
+    params = params.model_copy(update={"runtime": runtime})
+    files = tree.specs()
+    read, problems = read_fleet(files, params, catalogue, tree.modes(files))
+    lines = {p: dict(params.models[p]) for p in _names(files) if p in params.models}
+    lines |= {name: _line(tree, spec, files, params) for name, spec in read.items()}
+    written = _written(text or _HEADER, runtime, lines)
+    return Compiled({PARAMS: written, RUNTIME_IMAGE: image(runtime)}, problems)
+
+
+def checked(
+    tree: WorkingTree, catalogue: Catalogue, chosen: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    """Return the specs that were checked and every problem found, also in params.yaml.
+
+    Args:
+        tree: The working tree.
+        catalogue: The estimators that specs may name.
+        chosen: Files to check, relative to the root; none: all of specs/.
+    """
+    read = read_params(tree.read(PARAMS) or b"{}", PARAMS)
+    files = tree.specs()
+    if chosen:
+        files = {path: text for path in chosen if (text := tree.read(path)) is not None}
+    if read.params is None:
+        return tuple(files), read.problems
+    _, problems = read_fleet(files, read.params, catalogue)
+    return tuple(files), (*read.problems, *problems)
+
+
+def _params(text: bytes | None) -> Params:
+    if text is None:
+        return Params()
+    read = read_params(text, PARAMS)
+    if read.params is None:
+        raise SpecError("; ".join(str(p) for p in read.problems), reason="InvalidParams")
+    return read.params
+
+
+def _names(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    return tuple(Path(path).stem for path in files)
+
+
+def _line(
+    tree: WorkingTree, spec: ModelSpec, files: Mapping[str, bytes], params: Params
+) -> dict[str, str]:
+    path = compilation.spec_path(spec.name)
+    raw = yaml.load(files[path], path).data
+    deps = {dep: compilation.blob_id(tree.read(dep) or b"") for dep in spec.spec.training.deps}
+    return compilation.line(spec, raw if isinstance(raw, Mapping) else {}, params, deps)
+
+
+def _written(
+    text: bytes, runtime: Mapping[str, str], lines: Mapping[str, Mapping[str, str]]
+) -> bytes:
+    body = "".join(f"  {name}: {flow(lines[name])}\n" for name in sorted(lines))
+    models = f"models:\n{body}" if lines else "models: {}\n"
+    declared = "".join(f'  {name}: "{version}"\n' for name, version in sorted(runtime.items()))
+    result = with_block(text.decode(), "runtime", f"runtime:\n{declared}")
+    return with_block(result, "models", models).encode()

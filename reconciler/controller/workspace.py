@@ -1,0 +1,71 @@
+"""The workspace: the reconciler's own folder in a repository, and who may work in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.errors import TransientError
+
+
+class Workspace:
+    """Paths below `.reconciler/`, which ignores itself in git.
+
+    Nothing in it is needed to know what is released: it can be deleted at any time.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.base = root / ".reconciler"
+        self.slots = self.base / "slots"
+        self.logs = self.base / "logs"
+        self.bundles = self.base / "bundles"
+        self.scored = self.base / "scored"
+        self.cache = self.base / "cache"
+        self.status = self.base / "status.db"
+
+    def prepare(self) -> None:
+        """Make the folder, with a `.gitignore` that keeps all of it out of git.
+
+        Raises:
+            TransientError: The repository cannot be written.
+        """
+        try:
+            self.base.mkdir(exist_ok=True)
+            ignore = self.base / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise TransientError(
+                f"{self.base} cannot be written: {error.strerror}",
+                reason="NotWritable",
+                hint="check the folder's owner and the free space",
+            ) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the repository against a second reconciler for the length of the block.
+
+        The lock is the kernel's, so it ends with the process that holds it, however it ends.
+
+        Raises:
+            TransientError: Another reconciler is at work; its process id stands in the message.
+        """
+        path = self.base / "reconciler.lock"
+        with path.open("a+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                lock.seek(0)
+                raise TransientError(
+                    f"another reconciler is at work here: process {lock.read().strip() or '?'}",
+                    reason="Busy",
+                    hint="wait for it, or stop it",
+                ) from error
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
