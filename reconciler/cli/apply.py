@@ -1,0 +1,76 @@
+"""`apply`: carries the plan out until nothing is left that can be done."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+
+from reconciler.cli.progress import Progress
+from reconciler.cli.wiring import open_site
+from reconciler.controller.engine import Engine
+from reconciler.core.standing import Standing
+from reconciler.errors import UsageError
+
+
+def run(models: tuple[str, ...], rev: str, jobs: int | None) -> int:
+    """Return 0 when every model is as declared, 1 when one is not."""
+    console = Console()
+    site = open_site()
+    site.workspace.prepare()
+    with site.workspace.alone(), _terminating(), Progress(console) as progress:
+        fleet = site.fleet(rev)
+        tools = site.tools(fleet, jobs or os.cpu_count() or 1, progress)
+        try:
+            engine = Engine(fleet, tools, progress)
+            names = _chosen(engine, models)
+            standings = engine.converge(names)
+        finally:
+            tools.trainer.stop()
+        site.export()
+    return _report(console, standings)
+
+
+def _chosen(engine: Engine, models: tuple[str, ...]) -> tuple[str, ...]:
+    known = engine.names()
+    if unknown := [name for name in models if name not in known]:
+        raise UsageError(
+            f"no model is called {unknown[0]}",
+            reason="UnknownModel",
+            hint=f"there are: {', '.join(known) or 'none'}",
+        )
+    return tuple(dict.fromkeys(models)) or known
+
+
+def _report(console: Console, standings: Mapping[str, Standing]) -> int:
+    wrong = {name: s for name, s in standings.items() if not s.as_declared}
+    for name, stands in wrong.items():
+        why = stands.message or stands.reason
+        console.print(
+            f"✗ {name}: {stands.reason}: {why}", style="red", markup=False, soft_wrap=True
+        )
+    count = len(standings)
+    noun = "model is" if count == 1 else "models are"
+    if wrong:
+        console.print(f"{len(wrong)} of {count} {noun} not as declared.", highlight=False)
+        return 1
+    console.print(f"{count} {noun} as declared.", highlight=False)
+    return 0
+
+
+@contextmanager
+def _terminating() -> Iterator[None]:
+    """Make a polite request to end (SIGTERM) end the run as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,46 @@
+"""`compile`: keeps params.yaml in step with specs/; the one verb that writes the working tree."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from reconciler.adapters.runtime import installed
+from reconciler.cli.wiring import open_site
+from reconciler.controller.working_tree import WorkingTree, compiled
+from reconciler.core.runtime import LIBRARIES, declaration
+
+
+def run(*, check: bool, upgrade: bool) -> int:
+    """Return 0 when all is in step (afterwards); 1 when a spec is wrong or `check` finds more."""
+    site = open_site()
+    tree = WorkingTree(site.root)
+    result = compiled(tree, site.catalogue, declaration(installed(LIBRARIES)), upgrade=upgrade)
+    for problem in result.problems:
+        sys.stderr.write(f"{problem}\n")
+    stale = {path: text for path, text in result.files.items() if tree.read(path) != text}
+    if check:
+        _complain(stale)
+    else:
+        _write(site.root, stale)
+    wrong = any(problem.severity == "error" for problem in result.problems)
+    return 1 if wrong or (check and stale) else 0
+
+
+def _complain(stale: Mapping[str, bytes]) -> None:
+    for path in stale:
+        sys.stderr.write(f"{path} is out of step with specs/; run `reconciler compile`\n")
+    if not stale:
+        sys.stdout.write("params.yaml is in step with specs/\n")
+
+
+def _write(root: Path, stale: Mapping[str, bytes]) -> None:
+    for path, text in stale.items():
+        target = root / path
+        aside = target.with_name(f".{target.name}.new")
+        aside.write_bytes(text)
+        aside.replace(target)
+        sys.stdout.write(f"wrote {path}\n")
+    if not stale:
+        sys.stdout.write("params.yaml is in step with specs/\n")

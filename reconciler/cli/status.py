@@ -1,0 +1,170 @@
+"""`status`: what is released, whether it is what is declared, and how it fares."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from reconciler.cli.main import Table
+from reconciler.cli.wiring import Site, open_site
+from reconciler.core.record import Record
+from reconciler.core.stored import to_plain
+from reconciler.errors import UsageError
+
+_STYLES = {
+    "Synced": "green",
+    "Healthy": "green",
+    "OutOfSync": "yellow",
+    "Progressing": "yellow",
+    "Degraded": "red",
+    "Missing": "red",
+}
+
+
+def run(model: str | None, output: Table) -> int:
+    """Return 0; an unknown model is a usage error."""
+    site = open_site()
+    states = _states(site)
+    if model is not None and model not in states:
+        hint = f"there are: {', '.join(states) or 'none; run `reconciler apply`'}"
+        raise UsageError(f"no model is called {model}", reason="UnknownModel", hint=hint)
+    if output is Table.TABLE:
+        console = Console()
+        _table(console, states) if model is None else _detail(console, model, states[model])
+        return 0
+    chosen: Mapping[str, object] = states if model is None else states[model]
+    sys.stdout.write(_dumped(chosen, output))
+    return 0
+
+
+def _states(site: Site) -> dict[str, dict[str, Any]]:
+    """Return, by model, its record joined with health and conditions."""
+    snapshot = site.store.read()
+    seen, conditions = site.observed()
+    names = sorted({*snapshot.records, *snapshot.quarantined, *seen})
+    return {
+        name: {
+            "model": name,
+            **_seen(seen.get(name)),
+            "quarantined": snapshot.quarantined.get(name),
+            "conditions": conditions.get(name, []),
+            "record": _plain(snapshot.records.get(name)),
+        }
+        for name in names
+    }
+
+
+def _seen(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    return dict(found or {"sync": "Unknown", "health": "Unknown", "detail": "", "seen": None})
+
+
+def _plain(record: Record | None) -> Any:
+    return None if record is None else to_plain(record)
+
+
+def _dumped(value: Mapping[str, object], output: Table) -> str:
+    if output is Table.JSON:
+        return json.dumps(value, indent=2, default=str) + "\n"
+    from reconciler.core.recordtext import dumps
+
+    return dumps(value)
+
+
+def _table(console: Console, states: Mapping[str, Mapping[str, Any]]) -> None:
+    if not states:
+        console.print("Nothing is recorded yet; `reconciler apply` begins.")
+        return
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in ("MODEL", "SYNC", "HEALTH", "VERSION", "RELEASED", "METRIC", "REVISION"):
+        grid.add_column(column, no_wrap=True)
+    for name, state in states.items():
+        champion = (state["record"] or {}).get("champion") or {}
+        grid.add_row(
+            name,
+            _styled(state["sync"]),
+            _styled(state["health"]),
+            str(champion.get("number", "-")),
+            _age(champion.get("created")),
+            _metric(champion),
+            str(champion.get("revision", "-"))[:7],
+        )
+    console.print(grid)
+    for name, state in states.items():
+        if state["sync"] != "Synced" and state["detail"]:
+            console.print(f"{name}: {state['detail']}", soft_wrap=True, highlight=False)
+
+
+def _styled(word: str) -> Text:
+    return Text(word, _STYLES.get(word, ""))
+
+
+def _metric(champion: Mapping[str, Any]) -> str:
+    """Return the first metric that the model's rules ask for."""
+    evidence = (champion.get("verdict") or {}).get("evidence") or []
+    values = champion.get("metrics") or {}
+    asked = (str(item["metric"]) for item in evidence)
+    return next((f"{name} {values[name]:.4g}" for name in asked if name in values), "-")
+
+
+def _age(created: str | None) -> str:
+    if created is None:
+        return "-"
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "just now"
+
+
+def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
+    console.print(
+        Text.assemble((name, "bold"), "  ", _styled(state["sync"]), "  ", _styled(state["health"]))
+    )
+    if state["quarantined"]:
+        console.print(f"its record cannot be read: {state['quarantined']}", style="red")
+    for condition in state["conditions"]:
+        console.print(
+            f"  {condition['type']:<12} {condition['status']:<8} {condition['reason']}"
+            f" {condition['message']} (since {condition['since'][:19]})",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+    record = state["record"] or {}
+    champion = record.get("champion")
+    versions = [*record.get("versions", ()), *([champion] if champion else [])]
+    if not versions:
+        return
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in ("VERSION", "OUTCOME", "REVISION", "TRIED", "WHY"):
+        grid.add_column(column)
+    for version in sorted(versions, key=lambda v: -int(v["number"])):
+        said = (version.get("verdict") or {}).get("message") or version.get("message", "")
+        grid.add_row(
+            str(version["number"]),
+            str(version["outcome"]),
+            version["revision"][:10],
+            _age(version["created"]),
+            str(said),
+        )
+    console.print(grid)
+    _evidence(console, champion)
+
+
+def _evidence(console: Console, champion: Mapping[str, Any] | None) -> None:
+    evidence = ((champion or {}).get("verdict") or {}).get("evidence") or []
+    for item in evidence:
+        console.print(
+            f"  {item['outcome']:<12} {item['message']}",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )

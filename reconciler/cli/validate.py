@@ -1,0 +1,38 @@
+"""`validate`: every problem of every spec in one run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from reconciler.cli.main import Checks
+from reconciler.cli.wiring import open_site
+from reconciler.controller.working_tree import WorkingTree, checked
+from reconciler.errors import UsageError
+from reconciler.spec.annotations import render
+
+
+def run(paths: tuple[Path, ...], output: Checks) -> int:
+    """Return 0 when no spec has an error, 1 when one has."""
+    site = open_site()
+    tree = WorkingTree(site.root)
+    chosen = tuple(_relative(path, site.root) for path in paths)
+    files, problems = checked(tree, site.catalogue, chosen)
+    sys.stdout.write(render(problems, output.value))
+    errors = sum(problem.severity == "error" for problem in problems)
+    if output is Checks.TEXT:
+        noun = "spec" if len(files) == 1 else "specs"
+        said = "all valid" if not errors else f"{errors} error{'s' if errors > 1 else ''}"
+        sys.stdout.write(f"{len(files)} {noun}, {said}\n")
+    return 1 if errors else 0
+
+
+def _relative(path: Path, root: Path) -> str:
+    """Return a path as the repository knows it: relative to its root, with forward slashes."""
+    place = Path(os.path.abspath(path))  # noqa: PTH100  links stay as they are
+    if not place.is_relative_to(root):
+        raise UsageError(f"{path} is not in {root}", reason="OutsideRepository")
+    if not place.exists():
+        raise UsageError(f"{path} does not exist", reason="NoSuchFile")
+    return place.relative_to(root).as_posix()

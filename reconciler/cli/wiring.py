@@ -1,0 +1,164 @@
+"""Wiring: the composition root, where the outside world is put together for the verbs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.adapters import catalogue, dvc_config
+from reconciler.adapters.deployed import DeployedStore
+from reconciler.adapters.export import export
+from reconciler.adapters.git import Git
+from reconciler.adapters.runtime import installed
+from reconciler.adapters.status import StatusStore
+from reconciler.controller import fleet as fleets
+from reconciler.controller.fleet import Fleet
+from reconciler.controller.workspace import Workspace
+from reconciler.core.conditions import Condition
+from reconciler.core.plan import Desired
+from reconciler.core.record import Version
+from reconciler.core.runtime import LIBRARIES, mismatches
+from reconciler.core.verdict import Verdict
+from reconciler.errors import ReconcilerError
+from reconciler.spec.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from reconciler.controller.artifacts import Artifacts
+    from reconciler.controller.engine import Tools
+    from reconciler.controller.events import Listen
+    from reconciler.controller.serving import Serving
+
+
+@dataclass(frozen=True)
+class Site:
+    """One repository and what a verb needs of it; each part is made when it is first asked for."""
+
+    git: Git
+    workspace: Workspace
+
+    @property
+    def root(self) -> Path:
+        """The top folder of the working tree."""
+        return self.git.root
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The estimators that specs may name."""
+        return catalogue.load(self.workspace.cache)
+
+    @cached_property
+    def status(self) -> StatusStore:
+        """How models are doing."""
+        return StatusStore(self.workspace.status)
+
+    @cached_property
+    def store(self) -> DeployedStore:
+        """The release records."""
+        remotes = dvc_config.remotes(self.root)
+        return DeployedStore(self.git, remotes=remotes.options, default_remote=remotes.default)
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """What versions point to."""
+        from reconciler.adapters.cache import Cache
+        from reconciler.adapters.dvc import Remote
+        from reconciler.controller.artifacts import Artifacts
+
+        cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
+        return Artifacts(cache, self.workspace.bundles, installed(LIBRARIES))
+
+    def fleet(self, revision: str) -> Fleet:
+        """Return what `revision` declares."""
+        return fleets.load(self.git, self.git.resolve(revision), self.catalogue)
+
+    def serving(self, fleet: Fleet) -> Serving:
+        """Return the targets of a fleet."""
+        from reconciler.adapters.targets import KNOWN, open_target
+        from reconciler.bundle.manifest import verify
+        from reconciler.controller.serving import Serving
+
+        settings = fleet.params.targets
+        targets = {n: open_target(n, settings.get(n, {}), self.root, verify) for n in KNOWN}
+        return Serving(targets, self.artifacts.champion)
+
+    def tools(self, fleet: Fleet, jobs: int, listen: Listen) -> Tools:
+        """Return everything that a pass over `fleet` needs, trainings included."""
+        from reconciler.adapters.slots import SlotPool
+        from reconciler.controller.engine import Tools
+        from reconciler.controller.judging import Judging
+        from reconciler.controller.measuring import measure
+        from reconciler.controller.slices import Slices
+        from reconciler.controller.training import Trainer
+
+        pool = SlotPool(self.workspace.slots, jobs, self.root)
+        pool.end_orphans()
+        work = Slices(self.git, pool, dvc_config.cache_dir(self.root))
+        trainer = Trainer(work.run, self.workspace.logs, jobs, listen)
+        declared = fleet.params.runtime
+        return Tools(
+            store=self.store,
+            trainer=trainer,
+            drafts=self.artifacts.draft,
+            gate=Judging(self.artifacts, self.workspace.scored, measure),
+            serving=self.serving(fleet),
+            status=self.status,
+            clock=lambda: datetime.now(UTC),
+            mismatches=mismatches(declared, installed(tuple({*LIBRARIES, *declared}))),
+        )
+
+    def durations(self) -> dict[str, dict[str, float]]:
+        """Return how long each stage took when it last ran; reads only."""
+        return self.status.last_durations() if self.workspace.status.exists() else {}
+
+    def observed(self) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
+        """Return how each model stood when it was last looked at, and its conditions."""
+        if not self.workspace.status.exists():
+            return {}, {}
+        seen = {
+            name: {"sync": sync.value, "health": health.value, "detail": detail, "seen": str(at)}
+            for name, (sync, health, detail, at) in self.status.observed().items()
+        }
+        conditions = {
+            name: [_condition(c) for c in found.values()]
+            for name, found in self.status.conditions().items()
+        }
+        return seen, conditions
+
+    def ask(
+        self, desired: Desired, version: Version, champion: Version | None, released: bool
+    ) -> Verdict | None:
+        """Return what the gate says without measuring anything; None: it cannot be known yet."""
+        from reconciler.controller.judging import Judging, remembered
+
+        gate = Judging(self.artifacts, self.workspace.scored, remembered(version))
+        try:
+            return gate.judge(desired, version, champion, released)
+        except ReconcilerError:
+            return None
+
+    def export(self) -> None:
+        """Show the records below the working tree, for people."""
+        export(self.git, self.store.ref)
+
+
+def _condition(condition: Condition) -> dict[str, str]:
+    return {
+        "type": condition.type.value,
+        "status": condition.status.value,
+        "reason": condition.reason,
+        "message": condition.message,
+        "since": condition.since.isoformat(),
+    }
+
+
+def open_site(path: Path | None = None) -> Site:
+    """Return the repository that `path` (default: the current folder) is in.
+
+    Raises:
+        UsageError: It is in none.
+    """
+    git = Git.open(path or Path.cwd())
+    return Site(git, Workspace(git.root))
