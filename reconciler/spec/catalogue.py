@@ -115,6 +115,10 @@ class Parameter:
         """Return whether the estimator takes `value`, as YAML writes it."""
         return not self.accepted or any(one.accepts(value) for one in self.accepted)
 
+    def plain(self, value: object) -> bool:
+        """Return whether `value` is accepted as it stands, not as the name of an estimator."""
+        return any(one.accepts(value) for one in self.accepted if one != Kind("estimator"))
+
     def __str__(self) -> str:
         return " or ".join(dict.fromkeys(str(one) for one in self.accepted)) or "anything"
 

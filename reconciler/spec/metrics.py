@@ -60,3 +60,28 @@ def _metrics() -> tuple[Metric, ...]:
 
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _metrics()}
+
+#: Other words for them, scikit-learn's own among them, without `neg_` and `_score`: suggestions.
+ALIASES: Mapping[str, str] = {
+    "auc": "roc_auc",
+    "brier_loss": "brier",
+    "brier_score_loss": "brier",
+    "cross_entropy": "log_loss",
+    "kappa": "cohen_kappa",
+    "latency": "latency_p99_ms",
+    "latency_ms": "latency_p99_ms",
+    "logloss": "log_loss",
+    "mcc": "matthews_corrcoef",
+    "mean_absolute_error": "mae",
+    "mean_absolute_percentage_error": "mape",
+    "mean_squared_error": "mse",
+    "memory": "memory_mb",
+    "p50": "latency_p50_ms",
+    "p99": "latency_p99_ms",
+    "pr_auc": "average_precision",
+    "roc_auc_ovo": "roc_auc",
+    "roc_auc_ovr": "roc_auc",
+    "root_mean_squared_error": "rmse",
+    "size": "size_mb",
+    **{name: name for name in METRICS},
+}

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-
 #: The way to a value from the top of a file.
 Keys = tuple[str | int | float | bool, ...]
 
@@ -55,12 +54,12 @@ def dotted(keys: Keys) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def nearest(word: str, known: Iterable[str], most: int = 3) -> str:
+def nearest(word: str, known: Iterable[str], most: int = 3, likeness: float = 0.6) -> str:
     """Return `did you mean …?` with the most similar of the `known` words; empty for none."""
     from difflib import get_close_matches
 
     folded = {one.lower(): one for one in known}
-    found = get_close_matches(word[:200].lower(), folded, most, 0.6)
+    found = get_close_matches(word[:200].lower(), folded, most, likeness)
     return f"did you mean {' or '.join(folded[one] for one in found)}?" if found else ""
 
 

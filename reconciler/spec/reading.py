@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.spec import checks, wording, yaml
+from reconciler.spec import wording, yaml
 from reconciler.spec.catalogue import Catalogue
+from reconciler.spec.checks import fleet, whole
+from reconciler.spec.checks.paths import LINK
+from reconciler.spec.checks.scope import Scope
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
-from reconciler.spec.problems import Finding, Problem, dotted
+from reconciler.spec.problems import Finding, Keys, Problem, dotted
 
 #: Bytes of a spec; a long one has 10 kB.
 SPEC_LIMIT = 256_000
-_LINK = "120000"
 _Schema = TypeVar("_Schema", bound=BaseModel)
 
 
@@ -48,7 +50,7 @@ def read_params(text: bytes, path: str = "params.yaml") -> ParamsRead:
         return ParamsRead(None, (error.problem,))
     data = {} if document.data is None else document.data
     params, found = _validated(Params, data)
-    found += checks.of_params(data if isinstance(data, dict) else {})
+    found += fleet.check(data if isinstance(data, dict) else {})
     problems = _located(found, document)
     return ParamsRead(None if _fatal(problems) else params, problems)
 
@@ -103,7 +105,7 @@ def _read(
     catalogue: Catalogue,
     modes: Mapping[str, str] | None,
 ) -> Read:
-    if modes is not None and modes.get(path) == _LINK:
+    if modes is not None and modes.get(path) == LINK:
         message = "a spec must be a file of its own, this is a symbolic link"
         return Read(None, (Problem(path, 1, 1, "", message, "commit the content"),))
     try:
@@ -112,10 +114,16 @@ def _read(
         return Read(None, (error.problem,))
     data = with_defaults(document.data, params.defaults)
     spec, found = _validated(ModelSpec, data)
-    scope = checks.Scope(PurePosixPath(path).stem, params, catalogue, modes)
-    found += checks.of_spec(spec, data, scope)
+    scope = Scope(PurePosixPath(path).stem, params, catalogue, modes)
+    refused = {one.keys for one in found}
+    found += (f for f in whole.check(spec, data, scope) if not _known(f.keys, refused))
     problems = _located(found, document)
     return Read(None if _fatal(problems) else spec, problems)
+
+
+def _known(keys: Keys, refused: Collection[Keys]) -> bool:
+    """Return whether the schema has a complaint at `keys` or below, which explains this one."""
+    return any(one[: len(keys)] == keys for one in refused)
 
 
 def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:

@@ -125,14 +125,15 @@ def _choice(errors: Sequence[Mapping[str, Any]]) -> str:
 def known_keys(schema: type[BaseModel], keys: Keys) -> tuple[str, ...]:
     """Return the keys that the mapping at `keys` may have, in the order of the schema."""
     for key in keys:
-        inner = _inner(schema, key)
-        if inner is None:
+        below = inner(schema, key)
+        if below is None:
             return ()
-        schema = inner
+        schema = below
     return tuple(field.alias or name for name, field in schema.model_fields.items())
 
 
-def _inner(schema: type[BaseModel], key: object) -> type[BaseModel] | None:
+def inner(schema: type[BaseModel], key: object) -> type[BaseModel] | None:
+    """Return the class of the mapping at `key`; None when it may hold any keys."""
     if isinstance(key, int) or key not in schema.model_fields:
         return schema  # an item of a list, or of a mapping of one class
     return _model_in(schema.model_fields[str(key)].annotation)

@@ -1,0 +1,1 @@
+"""Checks that need more than one key: what a schema cannot say of a spec."""

@@ -1,0 +1,38 @@
+"""All checks of one spec, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reconciler.spec.checks import acceptance, data, deployment, training
+from reconciler.spec.checks.scope import Scope, of_plain, of_valid
+from reconciler.spec.model import ModelSpec
+from reconciler.spec.problems import Finding
+
+
+def check(spec: ModelSpec | None, plain: Any, scope: Scope) -> Iterator[Finding]:
+    """Give what is wrong with a spec beyond its schema.
+
+    Args:
+        spec: None when the schema refuses it: then the sections that fit are checked.
+        plain: The plain data of the spec.
+        scope: What it is checked against.
+    """
+    sections = of_plain(plain) if spec is None else of_valid(spec)
+    task = sections.task(scope.catalogue)
+    if isinstance(plain, dict) and "api_version" in plain:
+        message = "there is no such key"
+        yield Finding(("api_version",), message, "did you mean apiVersion?", at_key=True)
+    if sections.name is not None and sections.name != scope.stem:
+        hint = "the model is called like its file"
+        yield Finding(("metadata", "name"), f"the file is called {scope.stem}.yaml", hint)
+    if sections.data is not None:
+        yield from data.check(sections.data, task, scope)
+    if sections.training is not None:
+        target = sections.data.target if sections.data else None
+        yield from training.check(sections.training, target, scope)
+    for index, rule in sections.rules.items():
+        yield from acceptance.check(rule, ("spec", "acceptance", index), task)
+    if sections.deployment is not None:
+        yield from deployment.check(sections.deployment)
