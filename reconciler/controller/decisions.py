@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconciler.core import gate
 from reconciler.core import record as records
+from reconciler.core import verdict as gate
 from reconciler.core.plan import Broken
 from reconciler.core.record import Outcome, Record, Version
 

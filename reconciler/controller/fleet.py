@@ -95,7 +95,7 @@ def load(git: Git, revision: str, catalogue: Catalogue) -> Fleet:
     files = {path: blobs[oid] for path, oid in specs.items()}
     read, problems = read_fleet(files, params, catalogue, {p: e.mode for p, e in tree.items()})
     contents = _Contents(git, tree, read)
-    models: dict[str, Desired | Invalid] = _invalid(problems, specs)
+    models: dict[str, Desired | Invalid] = _invalid(problems, specs, read)
     for name, spec in read.items():
         models.setdefault(name, _desired(spec, params, contents, pipeline, revision))
     raws = {name: _plain(files[compilation.spec_path(name)], name) for name in read}
@@ -126,14 +126,19 @@ def _plain(text: bytes | None, path: str) -> Mapping[str, Any]:
 
 
 def _invalid(
-    problems: tuple[Problem, ...], specs: Mapping[str, str]
+    problems: tuple[Problem, ...], specs: Mapping[str, str], read: Mapping[str, ModelSpec]
 ) -> dict[str, Desired | Invalid]:
+    """Return why each spec that could not be read is invalid: none of them is taken for gone."""
     models: dict[str, Desired | Invalid] = {}
     for path in specs:
+        name = PurePosixPath(path).stem
+        if name in read:
+            continue
         errors = [p for p in problems if p.path == path and p.severity == "error"]
-        if errors:
-            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-            models[PurePosixPath(path).stem] = Invalid("InvalidSpec", f"{errors[0]}{more}")
+        errors = errors or [p for p in problems if p.severity == "error"]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        said = f"{errors[0]}{more}" if errors else f"{path} cannot be followed"
+        models[name] = Invalid("InvalidSpec", said)
     return models
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from reconciler.core import gate
+from reconciler.core import verdict as gate
 from reconciler.core.candidates import Candidate
 from reconciler.core.digest import digest
 from reconciler.core.plan import Broken, Observed, Running

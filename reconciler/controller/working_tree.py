@@ -51,10 +51,6 @@ class WorkingTree:
         paths = [f"{SPECS}/{path.name}" for path in found]
         return {path: text for path in paths if (text := self.read(path)) is not None}
 
-    def modes(self, paths: Mapping[str, bytes]) -> dict[str, str]:
-        """Return the git mode of every file that the paths name: links show as links."""
-        return {path: "120000" if (self.root / path).is_symlink() else "100644" for path in paths}
-
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -85,7 +81,7 @@ def compiled(
     runtime = dict(here if upgrade or not params.runtime else params.runtime)
     params = params.model_copy(update={"runtime": runtime})
     files = tree.specs()
-    read, problems = read_fleet(files, params, catalogue, tree.modes(files))
+    read, problems = read_fleet(files, params, catalogue)
     lines = {p: dict(params.models[p]) for p in _names(files) if p in params.models}
     lines |= {name: _line(tree, spec, files, params) for name, spec in read.items()}
     written = _written(text or _HEADER, runtime, lines)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.core.digest import digest
-from reconciler.core.gate import Outcome
+from reconciler.core.verdict import Outcome
 from reconciler.spec.model import Rule
 
 

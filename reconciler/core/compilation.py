@@ -58,6 +58,7 @@ def line(
         "defaults": {key: _unwritten(spec, raw, key) for key in ("data", "training")},
         "packaging": spec.spec.packaging.model_dump(mode="json"),
         "deps": dict(deps),
+        **_ones(spec),
     }
     return {
         "data": data_path(spec) or RUNTIME_IMAGE,
@@ -72,6 +73,19 @@ def section(spec: ModelSpec, key: str) -> dict[str, object]:
     if key == "training":
         dumped.pop("timeout", None)
     return dumped
+
+
+def _ones(spec: ModelSpec) -> dict[str, object]:
+    """Return the type of every hyperparameter that equals 1, which DVC does not tell apart.
+
+    To scikit-learn `max_features: 1` is one feature and `1.0` is all of them.
+    """
+    found = {
+        name: type(value).__name__
+        for name, value in spec.spec.training.hyperparameters.items()
+        if isinstance(value, int | float) and value in (0, 1)
+    }
+    return {"types": found} if found else {}
 
 
 def _unwritten(spec: ModelSpec, raw: Mapping[str, object], key: str) -> object:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.core.candidates import Candidate, answered, question
-from reconciler.core.gate import Outcome
 from reconciler.core.runtime import Mismatch
+from reconciler.core.verdict import Outcome
 from reconciler.spec.model import ModelSpec
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.candidates import Candidate
-from reconciler.core.gate import Outcome
+from reconciler.core.verdict import Outcome
 from reconciler.core.plan import (
     Action,
     Broken,
