@@ -3,7 +3,7 @@
 ```
 .records            what this branch is, and the version of its layout
 .dvc/config         where the content lies, for `dvc get … --rev deployed`
-.dvcignore          empty: DVC asks for one
+.dvcignore          keeps DVC from looking into versions/ for what is in production
 <model>.yaml        the record
 <model>.dvc         the bundle in production
 versions/<model>/.dvc/config    a DVC repository of its own, so that `dvc get` of one bundle
@@ -15,11 +15,13 @@ Everything is read and written as git objects: no checkout, no index, nothing of
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -223,7 +225,7 @@ class DeployedStore:
 
         pointers = {n: version_files(r) for n, r in changed.items() if r is not None}
         folders = {name: files for name, files in pointers.items() if files}
-        files = {_MARK: _LAYOUT, ".dvcignore": b"", **_files(changed)}
+        files = {_MARK: _LAYOUT, ".dvcignore": b"/versions/\n", **_files(changed)}
         contents = [c for folder in (files, *folders.values()) for c in folder.values()]
         ids = dict(zip(contents, self._git.write_blobs(contents), strict=True))
 
@@ -265,9 +267,22 @@ class DeployedStore:
         """Return each record; what was parsed before is remembered while the branch holds it."""
         wanted, known = set(oids), self._parsed
         new = self._git.blobs(wanted - known.keys())
-        parsed = {oid: known[oid] if oid in known else _parsed(new[oid]) for oid in wanted}
+        with _undisturbed():
+            parsed = {oid: known[oid] if oid in known else _parsed(new[oid]) for oid in wanted}
         self._parsed = parsed
         return parsed
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Pause the search for cycles: records have none, and it would take longer than parsing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _applied(before: Snapshot, batch: Sequence[_Request]) -> dict[str, Record]:
