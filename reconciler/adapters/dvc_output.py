@@ -21,7 +21,6 @@ _STAGE = re.compile(r"error: (?P<reason>[A-Z]\w*): (?P<message>.+)")
 _HINT = re.compile(r"(?:hint|next): (.+)", re.IGNORECASE)
 _DVC = re.compile(r"ERROR: .+|'[^']+' (?:validation failed|is invalid)\b.*")
 _EXIT = re.compile(r"exited with (-?\d+)")
-_TAIL = 12
 
 #: Exit status of a stage program whose error waits for time (sysexits' EX_TEMPFAIL).
 TEMPORARY = 75
@@ -73,9 +72,9 @@ def cause(lines: Sequence[str], code: int, log: Path) -> ReconcilerError:
     found = _by_disk(said) or _by_stage(lines) or _by_signal(said, code, log) or _by_dvc(lines)
     if found is not None:
         return found
-    tail = "\n".join(line for line in lines[-_TAIL:] if line.strip())
+    own = [line.strip() for line in lines if line.strip() and not line.startswith("ERROR: failed")]
     return TerminalError(
-        f"it failed with status {code}; its last lines:\n{tail}",
+        f"it failed with status {code}: {own[-1] if own else 'it said nothing'}",
         reason="StageFailed",
         hint=f"the whole log: {log}",
     )

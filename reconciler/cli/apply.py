@@ -54,10 +54,11 @@ def _report(console: Console, standings: Mapping[str, Standing]) -> int:
             f"✗ {name}: {stands.reason}: {why}", style="red", markup=False, soft_wrap=True
         )
     count = len(standings)
-    noun = "model is" if count == 1 else "models are"
     if wrong:
-        console.print(f"{len(wrong)} of {count} {noun} not as declared.", highlight=False)
+        verb = "is" if len(wrong) == 1 else "are"
+        console.print(f"{len(wrong)} of {count} {verb} not as declared.", highlight=False)
         return 1
+    noun = "model is" if count == 1 else "models are"
     console.print(f"{count} {noun} as declared.", highlight=False)
     return 0
 

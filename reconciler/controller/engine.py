@@ -195,7 +195,8 @@ class Engine:
     def _take_in(self, name: str, result: Artifacts | Broken) -> None:
         if isinstance(result, Broken):
             self._of(name).broken.append(result)
-            self._listen(Decided(name, result.reason, result.message, good=False))
+            if result.transient:  # the others are told when they are on record
+                self._listen(Decided(name, result.reason, result.message, good=False))
             return
         now = self._tools.clock()
         self._tools.status.add_durations(name, result.seconds, now)

@@ -26,9 +26,10 @@ def table(actual: pl.Series, values: Array, chances: Array | None, classes: Any)
         actual: The target, n rows.
         values: Predicted numbers or labels, shape (n,).
         chances: Probabilities, shape (n, classes); None: there are none.
-        classes: The classes in the order of the columns of `chances`.
+        classes: The classes in the order of the columns of `chances`; None: a regression.
     """
-    kept = [actual.alias(ACTUAL), pl.Series(PREDICTION, values.tolist(), dtype=actual.dtype)]
+    dtype = pl.Float64 if classes is None else actual.dtype
+    kept = [actual.cast(dtype).alias(ACTUAL), pl.Series(PREDICTION, values.tolist(), dtype=dtype)]
     if chances is not None:
         columns = zip(classes, chances.T, strict=True)
         kept += [pl.Series(f"{_CHANCE}{name}", column) for name, column in columns]
