@@ -11,10 +11,11 @@ import errno
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.errors import ReconcilerError, TransientError
+from reconciler.errors import ReconcilerError, TerminalError, TransientError
 from reconciler.pipeline import context
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(TransientError(said, reason=reason, hint="check the disk"))
     except MemoryError:
         return _failed(TransientError("the memory does not suffice", reason="OutOfMemory"))
+    except Exception as error:  # noqa: BLE001  the last guard: the log has the traceback
+        traceback.print_exc()
+        said = f"{type(error).__name__}: {error}"
+        return _failed(TerminalError(said, reason="StageCrashed", hint="the log has more"))
     return 0
 
 
