@@ -18,6 +18,7 @@ from reconciler.controller.events import (
     StageEnded,
     StageStarted,
     Trained,
+    Warned,
 )
 
 
@@ -79,7 +80,7 @@ class Progress:
 
 
 def _lasting(event: Event) -> bool:
-    return isinstance(event, Trained | Decided)
+    return isinstance(event, Trained | Decided | Warned)
 
 
 def _line(event: Event) -> Text | None:
@@ -97,3 +98,5 @@ def _line(event: Event) -> Text | None:
         case Decided():
             mark, style = ("✓", "green") if event.good else ("✗", "red")
             return Text.assemble((mark, style), f" {event.model}: {event.message}")
+        case Warned():
+            return Text.assemble(("!", "yellow"), f" {event.model}: {event.message}")

@@ -160,6 +160,8 @@ def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
 
 
 def _evidence(console: Console, champion: Mapping[str, Any] | None) -> None:
+    for warning in (champion or {}).get("warnings") or []:
+        console.print(f"  warning      {warning}", soft_wrap=True, highlight=False, markup=False)
     evidence = ((champion or {}).get("verdict") or {}).get("evidence") or []
     for item in evidence:
         console.print(

@@ -15,7 +15,7 @@ from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.status import StatusStore
 from reconciler.controller import decisions
 from reconciler.controller.decisions import Decision
-from reconciler.controller.events import Decided, Listen
+from reconciler.controller.events import Decided, Listen, Warned
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.memory import Memory, disturbed, judged, observed
 from reconciler.controller.serving import Serving
@@ -201,6 +201,8 @@ class Engine:
         now = self._tools.clock()
         self._tools.status.add_durations(name, result.seconds, now)
         version = self._tools.drafts(name, result, now)
+        for warning in version.warnings:
+            self._listen(Warned(name, warning))
         assert version.bundle is not None
         self._of(name).drafts[version.bundle.md5] = version
         self._of(name).lost.discard(version.bundle.md5)

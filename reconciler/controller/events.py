@@ -50,5 +50,13 @@ class Decided:
     """Whether it moves the model to what is declared."""
 
 
-Event = Queued | StageStarted | StageEnded | Trained | Decided
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something about a model's data that a person should look at."""
+
+    model: str
+    message: str
+
+
+Event = Queued | StageStarted | StageEnded | Trained | Decided | Warned
 Listen = Callable[[Event], None]
