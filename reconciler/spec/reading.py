@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -117,7 +117,7 @@ def _read(
     scope = Scope(PurePosixPath(path).stem, params, catalogue, modes)
     refused = {one.keys for one in found}
     found += (f for f in whole.check(spec, data, scope) if not _known(f.keys, refused))
-    problems = _located(found, document)
+    problems = _located((_sourced(one, document, data) for one in found), document)
     return Read(None if _fatal(problems) else spec, problems)
 
 
@@ -176,8 +176,22 @@ def _located(found: Iterable[Finding], document: yaml.Document) -> tuple[Problem
 
 def _problem(one: Finding, document: yaml.Document) -> Problem:
     at = document.key_position(one.keys) if one.at_key else document.position(one.keys)
-    hint = one.hint
-    return Problem(document.path, *at, dotted(one.keys), one.message, hint, one.severity)
+    return Problem(document.path, *at, dotted(one.keys), one.message, one.hint, one.severity)
+
+
+def _sourced(one: Finding, document: yaml.Document, merged: Any) -> Finding:
+    """Return the finding, with its source where the value is not written in the spec."""
+    if not _holds(merged, one.keys) or _holds(document.data, one.keys):
+        return one
+    return replace(one, hint="; ".join(filter(None, (one.hint, "from defaults: in params.yaml"))))
+
+
+def _holds(data: Any, keys: Keys) -> bool:
+    for key in keys:
+        if not wording.holds(data, key):
+            return False
+        data = data[key]
+    return True
 
 
 def _fatal(problems: Iterable[Problem]) -> bool:

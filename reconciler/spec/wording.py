@@ -61,7 +61,7 @@ def _place(one: Mapping[str, Any], data: Any) -> tuple[Keys, bool]:
     loc, keys, stray = one["loc"], list[Any](), False
     for at, part in enumerate(loc):
         absent = one["type"] == "missing" and at == len(loc) - 1
-        if _holds(data, part):
+        if holds(data, part):
             data = data[part]
         elif not (absent and isinstance(data, dict)):
             stray = True
@@ -70,7 +70,8 @@ def _place(one: Mapping[str, Any], data: Any) -> tuple[Keys, bool]:
     return tuple(keys), stray
 
 
-def _holds(data: Any, part: str | int) -> bool:
+def holds(data: Any, part: object) -> bool:
+    """Return whether plain data has a value at this key or place."""
     if isinstance(data, dict):
         return part in data
     return isinstance(data, list) and isinstance(part, int) and part < len(data)
