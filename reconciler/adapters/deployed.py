@@ -15,23 +15,21 @@ Everything is read and written as git objects: no checkout, no index, nothing of
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.adapters.git import Entry, Git, Person
 from reconciler.adapters.pointers import champion_file, config_file, version_files
+from reconciler.adapters.snapshot import LAYOUT, MARK, Reader, Snapshot
 from reconciler.core.notes import Note, describe, message
 from reconciler.core.record import Record
-from reconciler.core.recordtext import ForeignTextError, dumps, loads
-from reconciler.core.stored import from_plain, to_plain
-from reconciler.errors import ReconcilerError, TerminalError, TransientError
+from reconciler.core.recordtext import dumps
+from reconciler.core.stored import to_plain
+from reconciler.errors import TerminalError, TransientError
 
 REF = "refs/heads/deployed"
 IDENTITY = Person("reconciler", "reconciler@localhost")
@@ -39,23 +37,10 @@ IDENTITY = Person("reconciler", "reconciler@localhost")
 #: Gives the record after a change; it may be called again when another process was faster.
 Change = Callable[[Record | None], Record | None]
 
-_MARK = ".records"
-_LAYOUT = b"reconciler/records/v1\n"
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _RESERVED = frozenset({"dvc", "versions"})  # dvc.yaml is DVC's, versions/ holds the versions
 _FILE, _TREE = "100644", "040000"
 _ATTEMPTS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The branch at one commit."""
-
-    commit: str | None
-    """None: there is no branch yet."""
-    records: Mapping[str, Record] = field(default_factory=dict)
-    quarantined: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with each record that cannot be read, by model."""
 
 
 class _Request:
@@ -98,7 +83,7 @@ class DeployedStore:
         self._window_s = window_s
         self._clock = clock
         self._latest = Snapshot(None)
-        self._parsed: dict[str, Record | str] = {}
+        self._reader = Reader(git, ref)
         self._pending: list[_Request] = []
         self._writing = False
         self._turn = threading.Condition()
@@ -110,14 +95,14 @@ class DeployedStore:
         A record that cannot be read is quarantined; the others are there.
 
         Raises:
-            TerminalError: `ForeignBranch`: the branch holds something else.
+            TerminalError: `ForeignBranch`: the branch holds something else; `RecordTooNew`.
         """
         commit = self._git.read_ref(self.ref)
         if commit is None:
             return Snapshot(None)
         latest = self._latest
         if latest.commit != commit:
-            latest = self._latest = self._snapshot(commit)
+            latest = self._latest = self._reader.read(commit)
         return latest
 
     def commit(self, changes: Mapping[str, Change]) -> Snapshot:
@@ -131,6 +116,7 @@ class DeployedStore:
             TerminalError: `RecordQuarantined`: a record cannot be read, so it is not overwritten;
                 `InvalidName`; `ForeignBranch`.
             TransientError: Others were faster a hundred times.
+            ValueError: A change gave the record of another model.
             Exception: What a change raised. Nothing of this call is committed then.
         """
         request = _Request(changes)
@@ -225,7 +211,7 @@ class DeployedStore:
 
         pointers = {n: version_files(r) for n, r in changed.items() if r is not None}
         folders = {name: files for name, files in pointers.items() if files}
-        files = {_MARK: _LAYOUT, ".dvcignore": b"/versions/\n", **_files(changed)}
+        files = {MARK: LAYOUT, ".dvcignore": b"/versions/\n", **_files(changed)}
         contents = [c for folder in (files, *folders.values()) for c in folder.values()]
         ids = dict(zip(contents, self._git.write_blobs(contents), strict=True))
 
@@ -244,46 +230,6 @@ class DeployedStore:
         level = {path: Entry(_FILE, oid) for path, oid in zip(files, ids, strict=True)}
         return Entry(_TREE, self._git.write_trees([level])[0])
 
-    def _snapshot(self, commit: str) -> Snapshot:
-        entries = self._git.level(commit)
-        if _MARK not in entries:
-            raise TerminalError(
-                f"{self.ref} holds something else than release records",
-                reason="ForeignBranch",
-                hint="rename that branch",
-            )
-        ids = {
-            path.removesuffix(".yaml"): entry.oid
-            for path, entry in entries.items()
-            if path.endswith(".yaml") and entry.mode == _FILE
-        }
-        parsed = self._parse(ids.values())
-        found = {name: parsed[oid] for name, oid in sorted(ids.items())}
-        records = {n: r for n, r in found.items() if isinstance(r, Record) and r.model == n}
-        problems = {n: _problem(n, r) for n, r in found.items() if n not in records}
-        return Snapshot(commit, records, problems)
-
-    def _parse(self, oids: Iterable[str]) -> dict[str, Record | str]:
-        """Return each record; what was parsed before is remembered while the branch holds it."""
-        wanted, known = set(oids), self._parsed
-        new = self._git.blobs(wanted - known.keys())
-        with _undisturbed():
-            parsed = {oid: known[oid] if oid in known else _parsed(new[oid]) for oid in wanted}
-        self._parsed = parsed
-        return parsed
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Pause the search for cycles: records have none, and it would take longer than parsing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
 
 def _applied(before: Snapshot, batch: Sequence[_Request]) -> dict[str, Record]:
     """Return the records after all requests; one that fails is left out as a whole."""
@@ -297,6 +243,7 @@ def _applied(before: Snapshot, batch: Sequence[_Request]) -> dict[str, Record]:
                 record = change(draft.get(name))
                 draft.pop(name, None)
                 if record is not None:
+                    _check_own(name, record)
                     draft[name] = record
         except Exception as error:  # noqa: BLE001 - raised again in the thread that asked
             request.error = error
@@ -316,6 +263,11 @@ def _check_writable(name: str, before: Snapshot) -> None:
         )
 
 
+def _check_own(name: str, record: Record) -> None:
+    if record.model != name:
+        raise ValueError(f"a record of {record.model!r} was given for {name!r}")
+
+
 def _files(changed: Mapping[str, Record | None]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for name, record in changed.items():
@@ -324,29 +276,3 @@ def _files(changed: Mapping[str, Record | None]) -> dict[str, bytes]:
             if (pointer := champion_file(record)) is not None:
                 files[f"{name}.dvc"] = pointer
     return files
-
-
-def _parsed(content: bytes) -> Record | str:
-    """Return the record; what is wrong with it when it is none."""
-    try:
-        return from_plain(_values(content.decode()))
-    except UnicodeDecodeError:
-        return "it is not UTF-8"
-    except RecursionError:
-        return "it is nested too deeply"
-    except ReconcilerError as error:
-        return str(error)
-
-
-def _values(text: str) -> object:
-    """Return the values, also of a record that a person has mended by hand."""
-    try:
-        return loads(text)
-    except ForeignTextError:
-        from reconciler.spec.yaml import load  # a parser that is rarely needed
-
-        return load(text, "the record").data
-
-
-def _problem(name: str, found: Record | str) -> str:
-    return found if isinstance(found, str) else f"it is the record of {found.model!r}, not {name!r}"

@@ -443,6 +443,21 @@ def test_a_branch_that_is_somebody_elses_is_left_alone(store: DeployedStore, rep
     assert git(repo, "rev-parse", "deployed") == head
 
 
+def test_a_branch_of_a_newer_layout_is_refused(store: DeployedStore, repo: Path) -> None:
+    store.change("wine", tried())
+    put(repo, ".records", b"reconciler/records/v2\n")
+
+    with pytest.raises(TerminalError, match="newer reconciler"):
+        store.change("wine", tried())
+
+
+def test_a_record_under_the_name_of_another_model_is_refused(store: DeployedStore) -> None:
+    with pytest.raises(ValueError, match="record of 'iris' was given for 'wine'"):
+        store.change("wine", tried("iris"))
+
+    assert store.read().commit is None
+
+
 @pytest.mark.parametrize("name", ["../x", "-x", "X", "", "a/b", "dvc", "versions", ".dvc"])
 def test_a_name_that_would_break_the_layout_is_refused(store: DeployedStore, name: str) -> None:
     with pytest.raises(TerminalError) as caught:

@@ -1,0 +1,126 @@
+"""Snapshots: every record of the branch `deployed` at one commit, whatever is wrong with some."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.adapters.git import Git
+from reconciler.core.record import Record
+from reconciler.core.recordtext import ForeignTextError, loads
+from reconciler.core.stored import from_plain
+from reconciler.errors import ReconcilerError, TerminalError
+
+#: The file that says what the branch is, and its content: the version of the layout.
+MARK = ".records"
+LAYOUT = b"reconciler/records/v1\n"
+
+_FILE = "100644"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The branch at one commit."""
+
+    commit: str | None
+    """None: there is no branch yet."""
+    records: Mapping[str, Record] = field(default_factory=dict)
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with each record that cannot be read, by model."""
+
+
+class Reader:
+    """Reads snapshots; a record that two of them share is parsed once.
+
+    Args:
+        git: The repository.
+        ref: The branch, in full, for messages.
+    """
+
+    def __init__(self, git: Git, ref: str) -> None:
+        self._git = git
+        self._ref = ref
+        self._parsed: dict[str, Record | str] = {}
+
+    def read(self, commit: str) -> Snapshot:
+        """Return the records at `commit`; what cannot be read is quarantined.
+
+        Raises:
+            TerminalError: `ForeignBranch`: this is no branch of records; `RecordTooNew`: all of it
+                has a layout of a newer reconciler.
+        """
+        entries = self._git.level(commit)
+        self._check_layout(entries[MARK].oid if MARK in entries else None)
+        ids = {
+            path.removesuffix(".yaml"): entry.oid
+            for path, entry in entries.items()
+            if path.endswith(".yaml") and entry.mode == _FILE
+        }
+        parsed = self._parse(ids.values())
+        found = {name: parsed[oid] for name, oid in sorted(ids.items())}
+        records = {n: r for n, r in found.items() if isinstance(r, Record) and r.model == n}
+        problems = {n: _problem(n, r) for n, r in found.items() if n not in records}
+        return Snapshot(commit, records, problems)
+
+    def _check_layout(self, mark: str | None) -> None:
+        if mark is None:
+            raise TerminalError(
+                f"{self._ref} holds something else than release records",
+                reason="ForeignBranch",
+                hint="rename that branch",
+            )
+        if mark != self._git.blob_id(LAYOUT):
+            raise TerminalError(
+                f"{self._ref} was laid out by a newer reconciler",
+                reason="RecordTooNew",
+                hint="upgrade reconciler",
+            )
+
+    def _parse(self, oids: Iterable[str]) -> dict[str, Record | str]:
+        """Return each record; what was parsed before is remembered while the branch holds it."""
+        wanted, known = set(oids), self._parsed
+        new = self._git.blobs(wanted - known.keys())
+        with _undisturbed():
+            parsed = {oid: known[oid] if oid in known else _parsed(new[oid]) for oid in wanted}
+        self._parsed = parsed
+        return parsed
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Pause the search for cycles: records have none, and it would take longer than parsing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _parsed(content: bytes) -> Record | str:
+    """Return the record; what is wrong with it when it is none."""
+    try:
+        return from_plain(_values(content.decode()))
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
+    except RecursionError:
+        return "it is nested too deeply"
+    except ReconcilerError as error:
+        return str(error)
+
+
+def _values(text: str) -> object:
+    """Return the values, also of a record that a person has mended by hand."""
+    try:
+        return loads(text)
+    except ForeignTextError:
+        from reconciler.spec.yaml import load  # a parser that is rarely needed
+
+        return load(text, "the record").data
+
+
+def _problem(name: str, found: Record | str) -> str:
+    return found if isinstance(found, str) else f"it is the record of {found.model!r}, not {name!r}"
