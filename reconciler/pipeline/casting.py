@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from reconciler.errors import SpecError
-from reconciler.pipeline.contract import Violation, advised, violation
+from reconciler.pipeline.contract import Violation, advised, ignored, violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ _MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:
 _TRUE, _FALSE = ("true", "yes", "y", "t", "1", "on"), ("false", "no", "n", "f", "0", "off")
 _NAMES = {
     "number": "a number",
-    "integer": "an integer",
+    "integer": "an integer of up to 2^53",
     "boolean": "true or false",
     "datetime": "an ISO date or time",
 }
@@ -70,7 +70,7 @@ def cast(column: pl.Series, declared: Column | None, nulls: Sequence[str], *, ty
     """
     if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         message = f"{column.name} holds {column.dtype}, not plain values"
-        hint = f"list it under data.ignore: [{column.name}]"
+        hint = f"list it under {ignored(column.name)}"
         raise SpecError(message, reason="NestedColumn", hint=hint)
     own = declared.nulls if declared else ()
     column = _without_nulls(_plain(column), tuple(nulls), tuple(own))
@@ -88,6 +88,8 @@ def infer(column: pl.Series, *, typed: bool) -> str:
     A column that is nearly all numbers (or dates) is one of numbers: the others are an error to
     be declared, not a reason to call everything a category.
     """
+    if column.dtype.is_integer():
+        return "integer" if _integer(column).null_count() == column.null_count() else "category"
     if column.dtype != pl.String:
         return _native_type(column.dtype)
     present = column.drop_nulls()
@@ -127,8 +129,6 @@ def _native_type(dtype: pl.DataType) -> str:
         return "boolean"
     if dtype in (pl.Date, pl.Datetime):
         return "datetime"
-    if dtype.is_integer():
-        return "integer"
     return "number" if dtype.is_numeric() else "category"
 
 

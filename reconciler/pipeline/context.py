@@ -15,6 +15,7 @@ from reconciler.errors import SpecError
 from reconciler.spec import yaml
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
+from reconciler.spec.reading import with_defaults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def load(name: str, root: Path) -> Context:
     path = compilation.spec_path(name)
     params = _validated(Params, _document(root, compilation.PARAMS), compilation.PARAMS)
     raw = _document(root, path)
-    spec = _validated(ModelSpec, _with_defaults(raw, params.defaults), path)
+    spec = _validated(ModelSpec, with_defaults(raw, params.defaults), path)
     if spec.name != name:
         raise SpecError(f"{path}: metadata.name is {spec.name}, and the file is {name}.yaml")
     _check_runtime(params)
@@ -66,23 +67,13 @@ def _document(root: Path, path: str) -> dict[str, Any]:
     return data
 
 
-def _with_defaults(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {**raw, "spec": _merged(defaults, raw.get("spec"))} if defaults else dict(raw)
-
-
-def _merged(under: Any, over: Any) -> Any:
-    """Return `over` with what only `under` says; anything but mappings is replaced whole."""
-    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
-        return under if over is None else over
-    return {key: _merged(under.get(key), over.get(key)) for key in {**under, **over}}
-
-
 def _validated(kind: type[_T], data: Mapping[str, Any], path: str) -> _T:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise SpecError(f"{path}: {'; '.join(problems)}") from error
+        message = f"{path}: {'; '.join(problems)}"
+        raise SpecError(message, hint="run `reconciler validate`") from error
 
 
 def _check_runtime(params: Params) -> None:

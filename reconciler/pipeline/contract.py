@@ -102,6 +102,11 @@ def advised(column: str, **settings: object) -> str:
     return f"columns: {{{_yaml(column)}: {{{body}}}}}"
 
 
+def ignored(*columns: str) -> str:
+    """Return the line of the spec that keeps `columns` from being features."""
+    return f"data.ignore: {_yaml(columns)}"
+
+
 def check(column: pl.Series, kind: str, declared: Column) -> list[Violation]:
     """Return every promise of `declared` that a typed column breaks.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from reconciler.pipeline.contract import ignored
 from reconciler.pipeline.scoring import Half, explained
 from reconciler.pipeline.sums import sums
 
@@ -22,6 +23,8 @@ _ALONE = 0.999  # AUC or R² from which one column gives the target away
 _ALL_DIFFERENT = 0.95
 _MIN_ROWS = 30
 _SAMPLE_ROWS = 20_000
+_MAX_CLASSES = 50  # of many classes, the first stand for all
+_SUMMED_ROWS = 200_000
 _NUMERIC = frozenset({"number", "integer", "boolean", "datetime"})
 
 
@@ -59,7 +62,8 @@ def find(
     ids += [name for name in kinds if name in grouped and name not in ids]
     alone = _alone(frame, [n for n in kinds if n not in constant], kinds, target, held)
     others = [n for n, kind in kinds.items() if kind in ("number", "integer") and n not in alone]
-    together = [] if target.classes else sums(frame.select(others), frame[target.name])
+    few = frame.gather_every(-(-frame.height // _SUMMED_ROWS))
+    together = [] if target.classes else sums(few.select(others), few[target.name])
     return (
         *_constant(constant),
         *_ids(ids, frame),
@@ -77,9 +81,9 @@ def _constant(names: Sequence[str]) -> Iterable[Finding]:
 
 def _ids(names: Sequence[str], frame: pl.DataFrame) -> Iterable[Finding]:
     if names:
-        counted = ", ".join(f"{name} ({frame[name].n_unique():,} values)" for name in names)
-        look = "looks like an id" if len(names) == 1 else "look like ids"
-        what = f"{counted} {look} in {frame.height:,} rows"
+        counts = ((name, frame[name].n_unique()) for name in names)
+        listed = ", ".join(f"{n} ({k:,} values in {frame.height:,} rows)" for n, k in counts)
+        what = f"{listed} {'looks like an id' if len(names) == 1 else 'look like ids'}"
         yield Finding("IdColumn", tuple(names), f"{what}: {_ignored(names)}")
 
 
@@ -100,7 +104,7 @@ def _advice(columns: Sequence[str], target: str) -> str:
 
 def _ignored(columns: Sequence[str]) -> str:
     them = "it" if len(columns) == 1 else "them"
-    return f"list {them} under data.ignore: [{', '.join(columns)}]"
+    return f"list {them} under {ignored(*columns)}"
 
 
 def _is_id(column: pl.Series, kind: str) -> bool:
@@ -128,10 +132,11 @@ def _alone(
     train, test = _sample(~held), _sample(held)
     if len(train) < _MIN_ROWS or len(test) < _MIN_ROWS:
         return {}
-    answers = _answers(frame[target.name], target)
-    halves = Half(answers[train], train), Half(answers[test], test)
+    picked = frame[np.concatenate([train, test])]
+    answers, rows = _answers(picked[target.name], target), np.arange(picked.height)
+    halves = [Half(answers[part], part) for part in np.split(rows, [len(train)])]
     scores = {
-        n: explained(_codes(frame[n], kinds[n]), *halves) for n in names if kinds[n] != "text"
+        n: explained(_codes(picked[n], kinds[n]), *halves) for n in names if kinds[n] != "text"
     }
     return {name: score for name, score in scores.items() if score >= _ALONE}
 
@@ -146,7 +151,7 @@ def _answers(column: pl.Series, target: Target) -> np.ndarray[Any, Any]:
     """Return shape (rows, k): the number; or 1 where the row is of the class, for each class."""
     if target.classes is None:
         return column.cast(pl.Float64).to_numpy()[:, None]
-    classes = target.classes[-1:] if len(target.classes) == 2 else target.classes
+    classes = target.classes[-1:] if len(target.classes) == 2 else target.classes[:_MAX_CLASSES]
     return np.column_stack([(column == label).to_numpy() for label in classes]).astype(np.float64)
 
 

@@ -151,7 +151,8 @@ def _casts(table: Table, data: DataSpec) -> dict[str, Cast]:
 
 def _column(column: pl.Series, table: Table, data: DataSpec) -> tuple[Cast | None, list[Violation]]:
     declared, name = data.columns.get(column.name), column.name
-    spare = name in data.ignore and declared is None
+    needed = (*data.split.key, data.split.column)
+    spare = name in data.ignore and declared is None and name not in needed
     if spare and column.dtype.is_nested():
         return None, []
     item = cast(column, declared, data.reader.nulls, typed=table.typed)
@@ -171,7 +172,7 @@ def _column(column: pl.Series, table: Table, data: DataSpec) -> tuple[Cast | Non
 def _empty(column: pl.Series) -> Violation | None:
     if column.null_count() < len(column):
         return None
-    advice = f"list it under data.ignore: [{column.name}], or mend the data"
+    advice = f"list it under {contract.ignored(column.name)}, or mend the data"
     return Violation(column.name, len(column), len(column), "are empty", advice)
 
 

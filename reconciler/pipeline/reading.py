@@ -6,6 +6,7 @@ import codecs
 import gzip
 import importlib
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -65,9 +66,7 @@ def read(root: Path, data: DataSpec) -> Table:
 
 
 def _format(source: str) -> str:
-    suffixes = [
-        suffix for suffix in PurePosixPath(source).suffixes if suffix not in (".gz", ".zst")
-    ]
+    suffixes = [suffix for suffix in PurePosixPath(source).suffixes if suffix != ".gz"]
     found = _SUFFIXES.get(suffixes[-1].lower()) if suffixes else None
     if found is None:
         message = f"data.source: {source} does not say by its ending how it is written"
@@ -140,17 +139,15 @@ def _delimited(path: Path, kind: str, reader: Reader) -> pl.DataFrame:
     return table
 
 
-def _content(path: Path, encoding: str) -> Path | io.BytesIO:
-    """Return the file as UTF-8: itself, or decoded."""
+def _content(path: Path, encoding: str) -> io.BytesIO:
+    """Return the file as UTF-8, unpacked if it is packed."""
     try:
         known = codecs.lookup(encoding)
     except LookupError as error:
         message = f"data.reader.encoding: there is no encoding {encoding!r}"
         hint = "for instance utf-8, latin-1, cp1252, utf-16"
         raise SpecError(message, reason="UnknownEncoding", hint=hint) from error
-    raw = path.read_bytes()
-    if raw[:2] == b"\x1f\x8b":
-        raw = gzip.decompress(raw)
+    raw = _unpacked(path)
     try:
         text = raw.decode(known.name)
     except UnicodeDecodeError as error:
@@ -159,6 +156,17 @@ def _content(path: Path, encoding: str) -> Path | io.BytesIO:
         hint = "set data.reader.encoding, for instance latin-1 or cp1252"
         raise TerminalError(message, reason="DataUnreadable", hint=hint) from error
     return io.BytesIO(raw if known.name in _PLAIN else text.encode())
+
+
+def _unpacked(path: Path) -> bytes:
+    raw = path.read_bytes()
+    if not raw.startswith(b"\x1f\x8b"):
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        message = f"{path.name} is not readable as gzip: {error}"
+        raise TerminalError(message, reason="DataUnreadable") from error
 
 
 def _names(table: pl.DataFrame, reader: Reader, file: str) -> list[str]:

@@ -87,7 +87,8 @@ def _score(answers: Floats, predicted: Floats) -> float:
     if answers.shape[1] == 1 and not np.isin(answers, (0.0, 1.0)).all():
         return _r2(answers[:, 0], predicted[:, 0])
     areas = [_auc(answers[:, k] > 0, predicted[:, k]) for k in range(answers.shape[1])]
-    return float(np.mean(areas))
+    known = [area for area in areas if area is not None]
+    return float(np.mean(known)) if known else 0.0
 
 
 def _r2(answers: Floats, predicted: Floats) -> float:
@@ -95,11 +96,11 @@ def _r2(answers: Floats, predicted: Floats) -> float:
     return 1.0 - float(((answers - predicted) ** 2).sum()) / total if total else 0.0
 
 
-def _auc(members: npt.NDArray[np.bool_], predicted: Floats) -> float:
-    """Return the area under the ROC curve; 0 where a side has hardly any rows."""
+def _auc(members: npt.NDArray[np.bool_], predicted: Floats) -> float | None:
+    """Return the area under the ROC curve; None where a side has hardly any rows."""
     inside, outside = int(members.sum()), int((~members).sum())
     if min(inside, outside) < _MIN_MEMBERS:
-        return 0.0
+        return None
     _, index, counts = np.unique(predicted, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]
     area: float = (ranks[members].sum() - inside * (inside + 1) / 2) / (inside * outside)

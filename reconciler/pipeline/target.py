@@ -83,7 +83,8 @@ def check_sides(target: Target, values: pl.Series, held: Mask) -> None:
     if tested in (0, total):
         side = "test" if tested == 0 else "training"
         message = f"the split leaves none of the {total:,} rows on the {side} side"
-        raise TerminalError(message, reason="SplitEmpty", hint="see data.split; or add rows")
+        hint = "equal rows stay together: name an id under data.split.key, or add rows"
+        raise TerminalError(message, reason="SplitEmpty", hint=hint)
     if target.classes is None:
         return
     learned = set(values.filter(pl.Series(~held)).unique().to_list())

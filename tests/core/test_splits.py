@@ -190,7 +190,7 @@ def test_one_single_time_leaves_nothing_to_hold_out() -> None:
 def test_rows_without_a_time_or_group_are_counted_and_refused() -> None:
     table = pl.DataFrame({"t": [1.0, None, 2.0, None]})
     for method in ("time", "group"):
-        split = Split(method=method, column="t")  # type: ignore[arg-type]
+        split = Split(method=method, column="t")
         with pytest.raises(TerminalError, match="2 of 4 rows have no") as caught:
             pin(split, (), "y", table)
         assert caught.value.reason == "SplitColumnMissing"
