@@ -61,7 +61,7 @@ def part(moments: Moments, name: str) -> Floats:
 
 def part_of(moment: datetime, name: str) -> float:
     """Return one calendar part of one moment: what `part` returns for it, quicker."""
-    return _PART_OF[name](moment)
+    return PART_OF[name](moment)
 
 
 def _us(moments: Moments) -> npt.NDArray[Any]:
@@ -88,7 +88,8 @@ _PARTS: Mapping[str, Callable[[Moments], npt.NDArray[Any]]] = {
 
 _EPOCH = datetime(1970, 1, 1)
 
-_PART_OF: Mapping[str, Callable[[datetime], float]] = {
+#: What `part_of` computes, by the name of the part.
+PART_OF: Mapping[str, Callable[[datetime], float]] = {
     "year": lambda m: m.year,
     "month": lambda m: m.month,
     "day": lambda m: m.day,

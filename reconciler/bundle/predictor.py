@@ -55,6 +55,7 @@ class Predictor:
         self.manifest = manifest
         self.signature = sign
         self._model = model
+        self._run = model.run
         self._labels = None if sign.classes is None else label_array(sign.classes)
         self._fast = quick.encoder(sign)
 
@@ -81,7 +82,7 @@ class Predictor:
         tensors = self._fast(row)
         if tensors is None:
             return self.predict({name: [value] for name, value in row.items()})
-        return self._answer(self._model.run(tensors))
+        return self._answer(self._run(tensors))
 
     def _answer(self, raw: Sequence[Array]) -> Predictions:
         values = raw[0].ravel() if self._labels is None else self._labels[raw[0]]

@@ -39,6 +39,14 @@ _SAFE = 2.0**106
 def encoder(sign: Signature) -> Encoder:
     """Return what encodes one row of a model with the signature `sign`."""
     encoders = [(tensor.name, _tensor(sign, tensor)) for tensor in sign.tensors]
+    if len(encoders) == 1:
+        ((only_name, only),) = encoders
+
+        def encode_only(row: Row) -> dict[str, Array] | None:
+            array = only(row)
+            return None if array is None else {only_name: array}
+
+        return encode_only
 
     def encode(row: Row) -> dict[str, Array] | None:
         tensors = {}
@@ -112,7 +120,8 @@ def _mixed(sign: Signature, tensor: Tensor) -> TensorEncoder:
     wanted = [_TYPES[sign.input(name).type] for name in names]
     rounded = _places([index for index, column in enumerate(columns) if column.rounded])
     accepted: set[tuple[type, ...]] = set()
-    count, groups = len(plain), list(parts.values())
+    count = len(plain)
+    groups = [[dates.PART_OF[part] for part in found] for found in parts.values()]
 
     def encode(row: Row) -> Array | None:
         try:
@@ -124,7 +133,7 @@ def _mixed(sign: Signature, tensor: Tensor) -> TensorEncoder:
                 if len(accepted) < _MOST_TYPES:
                     accepted.add(types)
             if groups:
-                values = values[:count] + _date_parts(values[count:], groups)
+                values = (*values[:count], *_date_parts(values[count:], groups))
             array = np.array((values,), np.float64)
         except (KeyError, ValueError, OverflowError):
             return None
@@ -144,13 +153,15 @@ def _places(indices: list[int]) -> slice | list[int] | None:
     return slice(indices[0], indices[-1] + 1) if neighbours else indices
 
 
-def _date_parts(values: tuple[Any, ...], groups: list[list[str]]) -> tuple[float, ...]:
+def _date_parts(
+    values: tuple[Any, ...], groups: list[list[Callable[[datetime], float]]]
+) -> list[float]:
     found: list[float] = []
-    for value, names in zip(values, groups, strict=True):
+    for value, parts in zip(values, groups, strict=True):
         moment = dates.moment(value)
         assert moment is not None
-        found += [dates.part_of(moment, name) for name in names]
-    return tuple(found)
+        found += [part(moment) for part in parts]
+    return found
 
 
 def _words(tensor: Tensor) -> TensorEncoder:
