@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -71,3 +73,7 @@ def _descriptions() -> Iterator[tuple[str, str, str]]:
                     yield owner.name, key, " ".join(text.split())
                 case _:
                     pass
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

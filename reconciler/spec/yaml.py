@@ -36,6 +36,8 @@ DEPTH = 32
 Key = str | int | float | bool
 Position = tuple[int, int]
 
+#: What the parser says of `{source: sklearn:iris}`, which DVC cannot read either.
+_COLON = "found unexpected ':'"
 _PREFIX = "tag:yaml.org,2002:"
 
 
@@ -116,7 +118,8 @@ def _refused(error: Any, text: str, path: str) -> YamlError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is not None:
         problem = str(getattr(error, "problem", None) or "cannot be read")
-        return _error(path, (mark.line + 1, mark.column + 1), f"not valid YAML: {problem}")
+        hint = "inside { } and [ ] a text with a colon is quoted" if problem == _COLON else ""
+        return _error(path, (mark.line + 1, mark.column + 1), f"not valid YAML: {problem}", hint)
     at = next((i for i, char in enumerate(text) if not _printable(char)), 0)
     before = text[:at]
     position = (before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1)
