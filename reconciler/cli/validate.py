@@ -10,7 +10,7 @@ from reconciler.cli.main import Checks
 from reconciler.cli.wiring import open_site
 from reconciler.controller.working_tree import WorkingTree, checked
 from reconciler.errors import UsageError
-from reconciler.spec.annotations import render
+from reconciler.spec.annotations import FORMATS
 
 
 def run(paths: tuple[Path, ...], output: Checks) -> int:
@@ -19,7 +19,7 @@ def run(paths: tuple[Path, ...], output: Checks) -> int:
     tree = WorkingTree(site.root)
     chosen = tuple(_relative(path, site.root) for path in paths)
     files, problems = checked(tree, site.catalogue, chosen)
-    sys.stdout.write(render(problems, output.value))
+    sys.stdout.write(FORMATS[output.value](problems))
     errors = sum(problem.severity == "error" for problem in problems)
     if output is Checks.TEXT:
         noun = "spec" if len(files) == 1 else "specs"

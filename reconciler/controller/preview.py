@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from reconciler.adapters.deployed import Snapshot
+from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.git import Git
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.memory import Memory, judged, observed

@@ -19,6 +19,17 @@ RUNTIME_IMAGE = f"{SPECS}/runtime.txt"
 #: A model's own stages, in the order in which they run.
 STAGES = ("prepare", "train", "evaluate")
 
+#: Hyperparameters that take a count as an integer and a share as a float.
+COUNT_OR_SHARE = frozenset(
+    {
+        "max_features",
+        "max_samples",
+        "min_samples",
+        "min_samples_leaf",
+        "min_samples_split",
+    }
+)
+
 
 def spec_path(name: str) -> str:
     """Return where the spec of model `name` stands in the repository."""
@@ -58,7 +69,7 @@ def line(
         "defaults": {key: _unwritten(spec, raw, key) for key in ("data", "training")},
         "packaging": spec.spec.packaging.model_dump(mode="json"),
         "deps": dict(deps),
-        **_ones(spec),
+        **_counts(spec),
     }
     return {
         "data": data_path(spec) or RUNTIME_IMAGE,
@@ -75,17 +86,19 @@ def section(spec: ModelSpec, key: str) -> dict[str, object]:
     return dumped
 
 
-def _ones(spec: ModelSpec) -> dict[str, object]:
-    """Return the type of every hyperparameter that equals 1, which DVC does not tell apart.
+def _counts(spec: ModelSpec) -> dict[str, object]:
+    """Return hyperparameters that are the count 1 where the same name also takes a share.
 
-    To scikit-learn `max_features: 1` is one feature and `1.0` is all of them.
+    To scikit-learn `max_features: 1` is one feature and `1.0` is all of them; to DVC they are
+    equal.
     """
-    found = {
-        name: type(value).__name__
-        for name, value in spec.spec.training.hyperparameters.items()
-        if isinstance(value, int | float) and value in (0, 1)
-    }
-    return {"types": found} if found else {}
+    given = spec.spec.training.hyperparameters.items()
+    found = sorted(n for n, v in given if n.split("__")[-1] in COUNT_OR_SHARE and _is_one(v))
+    return {"counts": found} if found else {}
+
+
+def _is_one(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value == 1
 
 
 def _unwritten(spec: ModelSpec, raw: Mapping[str, object], key: str) -> object:
