@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,12 @@ def build(path: str, hyperparameters: Mapping[str, Any], allow: Sequence[str]) -
     Raises:
         SpecError: `UnknownEstimator` or `UnknownHyperparameter`.
     """
-    estimator = _class(path, allow)()
-    own = {n: _value(estimator, n, v, allow) for n, v in hyperparameters.items() if "__" not in n}
+    found = _class(path, allow)
+    own = {n: _value(found, n, v, allow) for n, v in hyperparameters.items() if "__" not in n}
     nested = {n: v for n, v in hyperparameters.items() if "__" in n}
     try:
-        return estimator.set_params(**own).set_params(**nested)
+        inner = {name: own[name] for name in own.keys() & _NESTED}  # some cannot be made without
+        return found(**inner).set_params(**own).set_params(**nested)
     except (ValueError, TypeError, AttributeError) as error:
         raise SpecError(f"{path}: {error}", reason="UnknownHyperparameter") from error
 
@@ -80,12 +82,16 @@ def task_of(estimator: Any) -> str:
     """
     from sklearn.base import is_classifier, is_regressor
 
-    if is_classifier(estimator):
-        return "classification"
-    if is_regressor(estimator):
-        return "regression"
-    name = type(estimator).__name__
-    raise TerminalError(f"{name} is neither classifier nor regressor", reason="NotAnEstimator")
+    with contextlib.suppress(AttributeError):  # it has no tags: it knows nothing of scikit-learn
+        if is_classifier(estimator):
+            return "classification"
+        if is_regressor(estimator):
+            return "regression"
+    raise TerminalError(
+        f"{type(estimator).__name__} is neither classifier nor regressor",
+        reason="NotAnEstimator",
+        hint="derive it from ClassifierMixin or RegressorMixin, and from BaseEstimator",
+    )
 
 
 def _class(path: str, allow: Sequence[str]) -> Any:
@@ -104,11 +110,11 @@ def _class(path: str, allow: Sequence[str]) -> Any:
     return found
 
 
-def _value(estimator: Any, name: str, value: Any, allow: Sequence[str]) -> Any:
+def _value(found: Any, name: str, value: Any, allow: Sequence[str]) -> Any:
     if name in _NESTED and isinstance(value, str) and "." in value:
         return _class(value, allow)()
     if isinstance(value, (list, tuple)):
-        wanted = getattr(estimator, "_parameter_constraints", {}).get(name, ())
+        wanted = getattr(found, "_parameter_constraints", {}).get(name, ())
         return tuple(value) if tuple in wanted else list(value)
     return value
 
