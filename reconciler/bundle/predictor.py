@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 #: Rows per run of the model: bounds the memory of one-hot, kernel and vocabulary matrices.
-_ROWS, _ROWS_OF_WORDS = 4096, 128
+_ROWS, _ROWS_OF_WORDS = 1024, 128
 
 
 @dataclass(frozen=True, slots=True)

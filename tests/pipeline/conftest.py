@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import polars as pl
 import pytest
 
 from reconciler.bundle.predictor import Predictor, open_bundle
+from reconciler.pipeline.context import Context
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 
@@ -72,7 +72,7 @@ class Workspace:
         }
         (folder / "report.json").write_text(json.dumps(report))
 
-    def context(self, name: str = "m", **training: Any) -> Any:
+    def context(self, name: str = "m", **training: Any) -> Context:
         """Return the context of a spec with this training section."""
         packaging = training.pop("packaging", "auto")
         data = {"source": "data/x.csv", "target": "y", **training.pop("data", {})}
@@ -90,7 +90,7 @@ class Workspace:
             }
         )
         params = Params(runtime={"scikit-learn": "1.9"})
-        return SimpleNamespace(name=name, root=self.root, spec=spec, params=params)
+        return Context(name=name, root=self.root, spec=spec, params=params)
 
     def train(self, name: str = "m", **training: Any) -> Predictor:
         """Train, and return the bundle that was written, opened."""

@@ -118,6 +118,13 @@ def test_a_neighbouring_module_is_importable_and_leaves_no_byte_code(workspace: 
         ("def make(): ...\n", "EntrypointMissing", "has no function build"),
         ("def build(alpha): ...\n", "EntrypointFailed", "missing 1 required positional"),
         ("def build(): raise ValueError('odd')\n", "EntrypointFailed", "ValueError: odd"),
+        (
+            "class Own:\n"
+            "    fit = predict = get_params = set_params = lambda self, *a, **k: self\n"
+            "def build(): return Own()\n",
+            "NotAnEstimator",
+            "Own is neither classifier nor regressor",
+        ),
         ("def build(): return 3\n", "NotAnEstimator", "returned int, not an unfitted"),
         (
             "from sklearn.linear_model import Ridge as build_class\n"
