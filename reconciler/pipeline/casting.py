@@ -28,6 +28,8 @@ DTYPES: Mapping[str, pl.DataType] = {
 _MOSTLY = 0.95
 #: So is one with that many different numbers, from this share on.
 _MANY, _HALF = 20, 0.5
+#: How tables spell a missing value: among numbers it is one that the spec has yet to declare.
+_NOTHING = ["", "-", "--", ".", "?", "#n/a", "n/a", "na", "nan", "nil", "none", "null"]
 
 _LARGEST_INTEGER = 2**53  # beyond it a float64 no longer tells two neighbours apart
 _WORDS_OF_A_TEXT = 3.0
@@ -86,7 +88,7 @@ def infer(column: pl.Series, *, typed: bool) -> str:
     """Return the type that the values of `column` have.
 
     A column that is nearly all numbers (or dates) is one of numbers: the others are an error to
-    be declared, not a reason to call everything a category.
+    be declared, not a reason to call everything a category. Words such as `NA` do not count.
     """
     if column.dtype.is_integer():
         return "integer" if _integer(column).null_count() == column.null_count() else "category"
@@ -99,7 +101,7 @@ def infer(column: pl.Series, *, typed: bool) -> str:
     whole = numbers.null_count() == 0
     if whole and not typed:
         return _numeric_type(present, numbers)
-    if not whole and _mostly(numbers):
+    if not whole and _mostly(present, numbers):
         return "number"
     if not typed and present.str.to_lowercase().is_in(["true", "false"]).all():
         return "boolean"
@@ -110,9 +112,13 @@ def infer(column: pl.Series, *, typed: bool) -> str:
     return "text" if texts and present.n_unique() > len(present) / 5 else "category"
 
 
-def _mostly(numbers: pl.Series) -> bool:
-    share = 1 - numbers.null_count() / len(numbers)
-    return share >= _MOSTLY or (share >= _HALF and numbers.drop_nulls().n_unique() > _MANY)
+def _mostly(present: pl.Series, numbers: pl.Series) -> bool:
+    odd = present.filter(numbers.is_null()).str.strip_chars().str.to_lowercase()
+    saying = len(present) - int(odd.is_in(_NOTHING).sum())
+    found = len(numbers) - numbers.null_count()
+    if found >= _MOSTLY * saying:
+        return True
+    return found >= _HALF * len(numbers) and numbers.drop_nulls().n_unique() > _MANY
 
 
 def _numeric_type(present: pl.Series, numbers: pl.Series) -> str:

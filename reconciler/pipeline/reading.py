@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import importlib
 import io
+import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -32,6 +34,7 @@ _SUFFIXES = {
     ".tsv": "tsv",
 }
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
+_SEE_READER = "see data.reader: separator, quote, encoding, header"
 _PLAIN = frozenset({"utf-8", "ascii"})
 
 
@@ -100,7 +103,7 @@ def _checked(path: Path, kind: str, reader: Reader) -> pl.DataFrame:
         return _READERS[kind](path, kind, reader)
     except pl.exceptions.NoDataError as error:
         raise TerminalError(f"{path.name} is empty", reason="DataEmpty") from error
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, csv.Error) as error:
         message = f"{path.name} is not readable as {kind}: {_words(error)}"
         raise TerminalError(message, reason="DataUnreadable", hint=_hint(kind, error)) from error
 
@@ -115,20 +118,24 @@ def _hint(kind: str, error: Exception) -> str:
             "quotes are not balanced: set data.reader.quote: null if they are ordinary characters"
         )
     if kind in _SEPARATORS:
-        return "see data.reader: separator, quote, encoding, header"
+        return _SEE_READER
     return ""
 
 
 def _delimited(path: Path, kind: str, reader: Reader) -> pl.DataFrame:
+    separator = reader.separator or _SEPARATORS[kind]
+    _check_marks(separator, reader.quote)
     content = _content(path, reader.encoding)
     table = pl.read_csv(
         content,
         has_header=False,  # the header is read as a row, so that no name is altered
-        separator=reader.separator or _SEPARATORS[kind],
+        separator=separator,
         quote_char=reader.quote,
         infer_schema=False,
         glob=False,
     )
+    if table[:, -1].has_nulls():  # so would be the end of a row that is too short
+        _check_lengths(content, separator, reader.quote, table.width, path.name)
     table = table.with_columns(pl.all().fill_null(""))
     names = _names(table, reader, path.name)
     if reader.header:
@@ -139,23 +146,49 @@ def _delimited(path: Path, kind: str, reader: Reader) -> pl.DataFrame:
     return table
 
 
+def _check_marks(separator: str, quote: str | None) -> None:
+    for key, mark in (("separator", separator), ("quote", quote or '"')):
+        if not mark.isascii() or mark in "\r\n":
+            message = f"data.reader.{key}: {mark!r} is not a single byte within a line"
+            raise SpecError(message, reason="WrongReader", hint="choose an ASCII character")
+    if separator == quote:
+        message = f"data.reader: {quote!r} is both separator and quote"
+        raise SpecError(message, reason="WrongReader", hint="set quote: null if nothing is quoted")
+
+
+def _check_lengths(
+    content: io.BytesIO, separator: str, quote: str | None, width: int, file: str
+) -> None:
+    """Refuse rows with too few fields, which would otherwise pass for missing values."""
+    lines = io.TextIOWrapper(io.BytesIO(content.getvalue()), encoding="utf-8-sig", newline="")
+    csv.field_size_limit(sys.maxsize)
+    if quote is None:
+        rows = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
+    else:
+        rows = csv.reader(lines, delimiter=separator, quotechar=quote)
+    short = [(rows.line_num, len(row)) for row in rows if 0 < len(row) < width]
+    if short:
+        line, fields = short[0]
+        counted = f"{len(short):,} row{'s' if len(short) > 1 else ''} too short"
+        message = f"{file}: {counted}; line {line:,} has {fields} of {width} fields"
+        raise TerminalError(message, reason="DataUnreadable", hint=_SEE_READER)
+
+
 def _content(path: Path, encoding: str) -> io.BytesIO:
     """Return the file as UTF-8, unpacked if it is packed."""
-    try:
-        known = codecs.lookup(encoding)
-    except LookupError as error:
-        message = f"data.reader.encoding: there is no encoding {encoding!r}"
-        hint = "for instance utf-8, latin-1, cp1252, utf-16"
-        raise SpecError(message, reason="UnknownEncoding", hint=hint) from error
     raw = _unpacked(path)
     try:
-        text = raw.decode(known.name)
+        text = raw.decode(encoding)
+    except LookupError as error:
+        message = f"data.reader.encoding: there is no encoding {encoding!r} of text"
+        hint = "for instance utf-8, latin-1, cp1252, utf-16"
+        raise SpecError(message, reason="UnknownEncoding", hint=hint) from error
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"{path.name}, line {line}: not {encoding} (byte 0x{raw[error.start]:02x})"
         hint = "set data.reader.encoding, for instance latin-1 or cp1252"
         raise TerminalError(message, reason="DataUnreadable", hint=hint) from error
-    return io.BytesIO(raw if known.name in _PLAIN else text.encode())
+    return io.BytesIO(raw if codecs.lookup(encoding).name in _PLAIN else text.encode())
 
 
 def _unpacked(path: Path) -> bytes:

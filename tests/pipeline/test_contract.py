@@ -56,6 +56,16 @@ def test_the_type_of_a_column_of_texts_is_inferred(values: list[str], kind: str)
     assert (found.type, found.inferred, found.problem) == (kind, True, None)
 
 
+@pytest.mark.parametrize("word", ["NA", " ", "n/a", "NaN", "?", "-", "null"])
+def test_numbers_among_words_for_nothing_are_an_error_until_these_are_declared(word: str) -> None:
+    values = ["1.5", word, word, word]
+    (told,) = broken(values)
+    assert told.startswith(f"3 of 4 rows of x are '{word}', which is not a number")
+    assert of(values, nulls=[word]).column.to_list() == [1.5, None, None, None]
+    assert of(values, type="category").problem is None
+    assert "4 of 4 rows" in broken([word] * 4)[0]
+
+
 @pytest.mark.parametrize(
     ("values", "kind"),
     [

@@ -96,6 +96,29 @@ def test_a_row_with_too_many_fields_is_refused(tmp_path: Path) -> None:
     assert failure(tmp_path, "a,b\n1,2\n1,2,3\n").reason == "DataUnreadable"
 
 
+def test_rows_with_too_few_fields_are_not_taken_for_missing_values(tmp_path: Path) -> None:
+    error = failure(tmp_path, 'a,b\n"1\n1",2\n3\n5,\n7\n')
+    assert (type(error), error.reason) == (TerminalError, "DataUnreadable")
+    assert error.message == "t.csv: 2 rows too short; line 4 has 1 of 2 fields"
+    unquoted = failure(tmp_path, 'a,b\n"1,2\n"3\n', reader={"quote": None})
+    assert unquoted.message == "t.csv: 1 row too short; line 3 has 1 of 2 fields"
+    assert rows(tmp_path, "a,b\n1,\n\n2,\n") == [("1", ""), ("2", "")]
+
+
+@pytest.mark.parametrize(
+    "reader", [{"separator": "§"}, {"separator": "\n"}, {"quote": "«"}, {"separator": '"'}]
+)
+def test_marks_that_no_table_can_have_are_refused(tmp_path: Path, reader: dict[str, str]) -> None:
+    error = failure(tmp_path, "a,b\n1,2\n", reader=reader)
+    assert (type(error), error.reason) == (SpecError, "WrongReader")
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "base64"])
+def test_an_encoding_that_is_none_of_texts_is_refused(tmp_path: Path, encoding: str) -> None:
+    error = failure(tmp_path, "a,b\n1,2\n", reader={"encoding": encoding})
+    assert (type(error), error.reason) == (SpecError, "UnknownEncoding")
+
+
 @pytest.mark.parametrize("content", ["", "a,b\n"])
 def test_a_table_without_rows_is_empty(tmp_path: Path, content: str) -> None:
     error = failure(tmp_path, content)
