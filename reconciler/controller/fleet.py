@@ -200,9 +200,17 @@ class _Contents:
 
 
 def _md5(pointer: bytes, path: str) -> str:
-    outs = _plain(pointer, f"{path}.dvc").get("outs")
-    if isinstance(outs, list) and outs and isinstance(outs[0], dict) and "md5" in outs[0]:
-        return str(outs[0]["md5"])
-    raise SpecError(
-        f"{path}.dvc names no content", reason="DataMissing", hint=f"run `dvc commit {path}.dvc`"
-    )
+    """Return the content id in a `.dvc` file, which must stand for `path` and nothing else."""
+    plain = _plain(pointer, f"{path}.dvc")
+    outs = plain.get("outs")
+    out = outs[0] if isinstance(outs, list) and outs and isinstance(outs[0], dict) else {}
+    if "md5" not in out:
+        hint = f"run `dvc commit {path}.dvc`"
+        raise SpecError(f"{path}.dvc names no content", reason="DataMissing", hint=hint)
+    if out.get("path") != PurePosixPath(path).name or "wdir" in plain:
+        raise SpecError(
+            f"{path}.dvc stands for {out.get('path')!r:.80}, not for the file beside it",
+            reason="PathEscapes",
+            hint=f"make it anew with `dvc add {path}`",
+        )
+    return str(out["md5"])
