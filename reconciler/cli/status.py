@@ -82,8 +82,8 @@ def _table(console: Console, states: Mapping[str, Mapping[str, Any]]) -> None:
     if not states:
         console.print("Nothing is recorded yet; `reconciler apply` begins.")
         return
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in ("MODEL", "SYNC", "HEALTH", "VERSION", "RELEASED", "METRIC", "REVISION"):
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for column in ("MODEL", "SYNC", "HEALTH", "V", "RELEASED", "METRIC", "REVISION"):
         grid.add_column(column, no_wrap=True)
     for name, state in states.items():
         champion = (state["record"] or {}).get("champion") or {}

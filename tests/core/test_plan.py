@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.candidates import Candidate
-from reconciler.core.verdict import Outcome
 from reconciler.core.plan import (
     Action,
     Broken,
@@ -29,6 +28,7 @@ from reconciler.core.plan import (
     plan_release,
 )
 from reconciler.core.runtime import Mismatch
+from reconciler.core.verdict import Outcome
 from reconciler.spec.model import ModelSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
