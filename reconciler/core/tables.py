@@ -53,12 +53,16 @@ def scored(frame: pl.DataFrame, classes: Sequence[Label] | None, positive: Label
 
 
 def slices(frame: pl.DataFrame, columns: Iterable[str]) -> dict[str, Array]:
-    """Return the values of columns as text, by column; a column that is not there is left out.
+    """Return the values of columns, by column; a column that is not there is left out.
 
-    A missing value is its own slice, `(missing)`.
+    Fractional numbers stay numbers, with NaN where one is missing; everything else is text, and
+    a missing value is the slice `(missing)`.
     """
     known = [name for name in dict.fromkeys(columns) if name in frame.columns]
-    return {
-        name: np.array(frame[name].cast(pl.String).fill_null("(missing)").to_list(), dtype=object)
-        for name in known
-    }
+    return {name: _values(frame[name]) for name in known}
+
+
+def _values(column: pl.Series) -> Array:
+    if column.dtype.is_float():
+        return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return np.array(column.cast(pl.String).fill_null("(missing)").to_list(), dtype=object)

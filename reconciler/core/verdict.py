@@ -32,8 +32,10 @@ class Evidence:
     message: str
     """One sentence."""
     low: float | None = None
-    """Lower end of the interval of the difference to the champion; None: no comparison."""
+    """Lower bound of how much better than the champion it is, in the metric's unit; of what is
+    measured on the bundle, the least value. None: there is no such thing."""
     high: float | None = None
+    """Upper bound, or greatest value."""
     slice: str | None = None
     """The column whose values are judged apart; None: all rows together."""
     slice_value: str | None = None
@@ -66,7 +68,12 @@ class Verdict:
 
 
 def conclude(evidence: tuple[Evidence, ...]) -> Verdict:
-    """Return the verdict that all evidence together comes to: failed before inconclusive."""
+    """Return the verdict that all evidence together comes to: failed before inconclusive.
+
+    No evidence at all is inconclusive: nothing was asked, so nothing was shown.
+    """
+    if not evidence:
+        return Verdict(Outcome.INCONCLUSIVE, "NothingAsked", "there is no rule to pass", ())
     outcomes = {item.outcome for item in evidence}
     for outcome, reason in ((Outcome.FAILED, "Failed"), (Outcome.INCONCLUSIVE, "Inconclusive")):
         if outcome in outcomes:

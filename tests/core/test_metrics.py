@@ -1,5 +1,8 @@
 import math
 import warnings
+from collections.abc import Callable
+from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +12,13 @@ from sklearn import metrics as sk
 
 from reconciler.core.metrics import FUNCTIONS, Scored, compute, statistic
 
-LABELS = {
+LABELS: dict[str, tuple[Any, ...]] = {
     "text": ("no", "yes", "perhaps", "é"),
     "numbers": (3, 7, 11, 20),
     "booleans": (False, True),
 }
 
-REGRESSION = {
+REGRESSION: dict[str, Callable[..., Any]] = {
     "mae": sk.mean_absolute_error,
     "mse": sk.mean_squared_error,
     "rmse": sk.root_mean_squared_error,
@@ -25,13 +28,13 @@ REGRESSION = {
     "max_error": sk.max_error,
     "median_absolute_error": sk.median_absolute_error,
 }
-OF_LABELS = {
+OF_LABELS: dict[str, Callable[..., Any]] = {
     "accuracy": sk.accuracy_score,
     "balanced_accuracy": sk.balanced_accuracy_score,
     "matthews_corrcoef": sk.matthews_corrcoef,
     "cohen_kappa": sk.cohen_kappa_score,
 }
-PER_LABEL = {
+PER_LABEL: dict[str, Callable[..., Any]] = {
     "precision": sk.precision_score,
     "recall": sk.recall_score,
     "f1": sk.f1_score,
@@ -43,7 +46,7 @@ def close(ours: float, theirs: float) -> bool:
 
 
 @st.composite
-def regressions(draw):
+def regressions(draw: st.DrawFn) -> Scored:
     # Few distinct values on a grid, so that ties are common.
     rows = draw(st.integers(2, 40))
     numbers = st.integers(-50, 50).map(lambda i: i / 8)
@@ -53,7 +56,7 @@ def regressions(draw):
 
 
 @st.composite
-def classifications(draw, all_classes=False):
+def classifications(draw: st.DrawFn, all_classes: bool = False) -> Scored:
     kind = draw(st.sampled_from(sorted(LABELS)))
     count = draw(st.integers(2, len(LABELS[kind])))
     classes = tuple(sorted(LABELS[kind][:count]))
@@ -78,7 +81,7 @@ def classifications(draw, all_classes=False):
 
 @settings(deadline=None, derandomize=True)
 @given(regressions())
-def test_regression_metrics_equal_those_of_scikit_learn(scored):
+def test_regression_metrics_equal_those_of_scikit_learn(scored: Scored) -> None:
     ours = compute(REGRESSION, scored)
     constant = len(set(scored.actual.tolist())) == 1
     for name, theirs in REGRESSION.items():
@@ -90,7 +93,8 @@ def test_regression_metrics_equal_those_of_scikit_learn(scored):
 
 @settings(deadline=None, derandomize=True)
 @given(classifications())
-def test_label_metrics_equal_those_of_scikit_learn(scored):
+def test_label_metrics_equal_those_of_scikit_learn(scored: Scored) -> None:
+    assert scored.classes is not None
     truth, answer = scored.actual, scored.prediction
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -111,7 +115,9 @@ def test_label_metrics_equal_those_of_scikit_learn(scored):
 
 @settings(deadline=None, derandomize=True)
 @given(classifications(all_classes=True))
-def test_probability_metrics_equal_those_of_scikit_learn(scored):
+def test_probability_metrics_equal_those_of_scikit_learn(scored: Scored) -> None:
+    assert scored.classes is not None
+    assert scored.probabilities is not None
     names = ("log_loss", "brier", "roc_auc", "average_precision")
     ours = compute(names, scored)
     classes, truth, given_ = list(scored.classes), scored.actual, scored.probabilities
@@ -132,7 +138,7 @@ def test_probability_metrics_equal_those_of_scikit_learn(scored):
 
 @settings(deadline=None, derandomize=True)
 @given(st.one_of(regressions(), classifications(all_classes=True)), st.randoms())
-def test_weights_count_how_often_a_row_stands_in_a_resample(scored, random):
+def test_weights_count_how_often_a_row_stands_in_a_resample(scored: Scored, random: Random) -> None:
     drawn = np.array([random.randrange(len(scored)) for _ in range(len(scored))])
     weights = np.bincount(drawn, minlength=len(scored)).astype(float)[None, :]
     resample = scored.take(drawn)
@@ -146,7 +152,7 @@ def test_weights_count_how_often_a_row_stands_in_a_resample(scored, random):
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_large_tables_and_units_keep_the_precision(scale):
+def test_large_tables_and_units_keep_the_precision(scale: float) -> None:
     rng = np.random.default_rng(1)
     actual = rng.lognormal(12, 0.5, 5000) * scale
     prediction = actual + rng.standard_t(3, 5000) * 4e4 * scale
@@ -155,13 +161,13 @@ def test_large_tables_and_units_keep_the_precision(scale):
         assert ours[name] == pytest.approx(theirs(actual, prediction), rel=1e-12, abs=0), name
 
 
-def test_a_prediction_that_is_no_number_leaves_no_metric_defined():
+def test_a_prediction_that_is_no_number_leaves_no_metric_defined() -> None:
     values = compute(FUNCTIONS, Scored(np.array([1.0, 2.0, 3.0]), np.array([1.0, math.nan, 3.0])))
     assert set(values) == set(REGRESSION)
     assert all(math.isnan(value) for value in values.values())
 
 
-def test_a_probability_that_is_no_number_leaves_no_ranking_or_loss_defined():
+def test_a_probability_that_is_no_number_leaves_no_ranking_or_loss_defined() -> None:
     probabilities = np.array([[0.5, 0.5], [math.nan, math.nan], [0.1, 0.9]])
     labels = np.array(["a", "b", "b"])
     scored = Scored(labels, labels, probabilities, ("a", "b"))
@@ -169,7 +175,7 @@ def test_a_probability_that_is_no_number_leaves_no_ranking_or_loss_defined():
     assert all(math.isnan(value) for value in compute(names, scored).values())
 
 
-def test_a_ranking_without_one_of_the_classes_is_undefined():
+def test_a_ranking_without_one_of_the_classes_is_undefined() -> None:
     probabilities = np.array([[0.5, 0.5], [0.2, 0.8]])
     scored = Scored(np.array(["b", "b"]), np.array(["b", "b"]), probabilities, ("a", "b"), "a")
     values = compute(("roc_auc", "average_precision"), scored)
@@ -177,7 +183,7 @@ def test_a_ranking_without_one_of_the_classes_is_undefined():
     assert math.isnan(values["average_precision"])
 
 
-def test_a_true_label_that_the_model_does_not_know_makes_its_probabilities_undefined():
+def test_a_true_label_that_the_model_does_not_know_makes_its_probabilities_undefined() -> None:
     probabilities = np.array([[0.5, 0.5], [0.2, 0.8], [0.9, 0.1]])
     actual, answer = np.array(["a", "b", "c"]), np.array(["a", "b", "a"])
     values = compute(FUNCTIONS, Scored(actual, answer, probabilities, ("a", "b")))
@@ -186,7 +192,7 @@ def test_a_true_label_that_the_model_does_not_know_makes_its_probabilities_undef
     assert values["accuracy"] == pytest.approx(2 / 3)
 
 
-def test_metrics_of_another_task_and_without_probabilities_are_missing():
+def test_metrics_of_another_task_and_without_probabilities_are_missing() -> None:
     labels = np.array([0, 1, 1])
     values = compute(
         ("rmse", "accuracy", "log_loss", "nonsense"), Scored(labels, labels, None, (0, 1))
@@ -194,6 +200,6 @@ def test_metrics_of_another_task_and_without_probabilities_are_missing():
     assert values == {"accuracy": 1.0}
 
 
-def test_a_table_without_rows_has_no_metric_defined():
+def test_a_table_without_rows_has_no_metric_defined() -> None:
     empty = np.array([])
     assert all(math.isnan(value) for value in compute(REGRESSION, Scored(empty, empty)).values())

@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from reconciler.core.metrics import classification, probability, regression
-from reconciler.core.metrics.scored import Scored, Statistic
+from reconciler.core.metrics.scored import Moments, Scored, Statistic, Vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["FUNCTIONS", "Scored", "Statistic", "compute", "statistic"]
+__all__ = [
+    "FUNCTIONS",
+    "Moments",
+    "Scored",
+    "Statistic",
+    "Vector",
+    "answerable",
+    "compute",
+    "ranked",
+    "statistic",
+]
 
 FUNCTIONS: Final[Mapping[str, Callable[[Scored], Statistic]]] = {
     **regression.METRICS,
@@ -33,6 +43,30 @@ def statistic(name: str, scored: Scored) -> Statistic | None:
     if name in probability.METRICS and scored.probabilities is None:
         return None
     return FUNCTIONS[name](scored)
+
+
+def ranked(name: str) -> bool:
+    """Whether the metric ranks the rows of one class among the rest."""
+    return name in probability.RANKINGS
+
+
+def answerable(name: str, scored: Scored) -> bool:
+    """Whether the truth of these rows lets the metric say anything, whatever the answers.
+
+    A recall needs a positive row, a ranking a row of every class, `r2` a truth that varies.
+    """
+    if not len(scored):
+        return False
+    if name in ("r2", "explained_variance"):
+        actual = scored.numbers()[0]
+        return bool(actual.min() != actual.max())
+    if name in classification.OF_POSITIVE:
+        labels = scored.labels()
+        return bool((labels.actual == labels.positive).any())
+    if ranked(name):
+        labels = scored.labels()
+        return len(np.unique(labels.actual[labels.actual < labels.known])) == labels.known
+    return True
 
 
 def compute(names: Iterable[str], scored: Scored) -> dict[str, float]:

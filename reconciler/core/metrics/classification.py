@@ -147,6 +147,9 @@ _SCORES: Final[Mapping[str, Score]] = {
     "f1": f1_per_label,
 }
 
+#: Metrics of the positive class alone.
+OF_POSITIVE: Final = frozenset(_SCORES)
+
 METRICS: Final[Mapping[str, Callable[[Scored], Statistic]]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,

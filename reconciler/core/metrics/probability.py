@@ -127,6 +127,9 @@ def _outside(labels: Labels) -> bool:
     return bool((codes >= labels.known).any())
 
 
+#: Metrics of the order of the rows.
+RANKINGS: Final = frozenset({"roc_auc", "average_precision"})
+
 METRICS: Final[Mapping[str, Callable[[Scored], Statistic]]] = {
     "log_loss": log_loss,
     "brier": brier,

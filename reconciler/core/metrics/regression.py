@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reconciler.core.metrics.scored import Scored, Statistic, Vector, mean, total, undefined
+from reconciler.core.metrics.scored import Moments, Scored, Statistic, Vector, mean, undefined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,8 +27,8 @@ def mse(scored: Scored) -> Statistic:
 
 def rmse(scored: Scored) -> Statistic:
     """Return the root of the mean squared error, in the target's unit."""
-    squared = mse(scored)
-    return lambda weights: np.sqrt(squared(weights))
+    squared = _errors(scored)[:, None] ** 2
+    return Moments(squared, lambda means: np.sqrt(means[:, 0]))
 
 
 def mape(scored: Scored) -> Statistic:
@@ -39,16 +39,19 @@ def mape(scored: Scored) -> Statistic:
 
 def r2(scored: Scored) -> Statistic:
     """Return the explained share of the truth's variance, <= 1; NaN where it is constant."""
-    actual, _ = scored.numbers()
-    squared, spread = _errors(scored) ** 2, _variation(actual)
-    return lambda weights: 1 - weights @ squared / spread(weights)
+    truth = _centred(scored.numbers()[0])
+    columns = np.stack([_errors(scored) ** 2, truth, truth**2], axis=1)
+    return Moments(columns, lambda means: 1 - means[:, 0] / _spread(means[:, 1:], np.nan))
 
 
 def explained_variance(scored: Scored) -> Statistic:
     """Return `r2` after the mean error is taken away, <= 1; NaN where the truth is constant."""
-    actual, _ = scored.numbers()
-    rest, spread = _variation(_errors(scored), undefined_at=0.0), _variation(actual)
-    return lambda weights: 1 - rest(weights) / spread(weights)
+    rest, truth = _centred(_errors(scored)), _centred(scored.numbers()[0])
+    columns = np.stack([rest, rest**2, truth, truth**2], axis=1)
+    return Moments(
+        columns,
+        lambda means: 1 - _spread(means[:, :2], 0.0) / _spread(means[:, 2:], np.nan),
+    )
 
 
 def max_error(scored: Scored) -> Statistic:
@@ -80,21 +83,17 @@ def _errors(scored: Scored) -> Vector:
     return np.asarray(actual - prediction, dtype=np.float64)
 
 
-def _variation(values: Vector, undefined_at: float = np.nan) -> Statistic:
-    """Return the sum of squares about the weighted mean; `undefined_at` where there is none."""
-    if not len(values):
-        return undefined
-    constant = values.min() == values.max()
-    # Centred first, so that the subtraction below takes next to nothing from next to nothing.
-    centred = np.zeros_like(values) if constant else values - values.mean()
-    squared = centred**2
+def _centred(values: Vector) -> Vector:
+    """Return `values` less their mean, so that a variance takes next to nothing from nothing."""
+    if not len(values) or values.min() == values.max():
+        return np.zeros_like(values)  # exactly, whatever the rounding of the mean
+    return np.asarray(values - values.mean(), dtype=np.float64)
 
-    def statistic(weights: Vector) -> Vector:
-        raw = weights @ squared
-        spread = raw - (weights @ centred) ** 2 / total(weights)
-        return np.where(spread <= _ROUNDING * raw, undefined_at, spread)  # NaN stays NaN
 
-    return statistic
+def _spread(means: Vector, otherwise: float) -> Vector:
+    """Return the variance by the means of values and squares; `otherwise` where there is none."""
+    spread = means[:, 1] - means[:, 0] ** 2
+    return np.where(spread <= _ROUNDING * means[:, 1], otherwise, spread)  # NaN stays NaN
 
 
 METRICS: Final[Mapping[str, Callable[[Scored], Statistic]]] = {

@@ -108,13 +108,26 @@ def total(weights: Vector) -> Vector:
     return np.asarray(weights.sum(axis=1), dtype=np.float64)
 
 
-def mean(values: Vector) -> Statistic:
-    """Return the weighted mean of `values`, shape (rows,), as a statistic."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """A statistic that is a smooth function of column means: its error can be worked out.
 
-    def statistic(weights: Vector) -> Vector:
-        return np.asarray(weights @ values / total(weights), dtype=np.float64)
+    Args:
+        columns: Shape (rows, k).
+        value: From means, shape (b, k), to b values.
+    """
 
-    return statistic
+    columns: Vector
+    value: Callable[[Vector], Vector]
+
+    def __call__(self, weights: Vector) -> Vector:
+        """Return the statistic under each weighting; see `Statistic`."""
+        return self.value(weights @ self.columns / total(weights)[:, None])
+
+
+def mean(values: Vector) -> Moments:
+    """Return the mean of `values`, shape (rows,), as a statistic."""
+    return Moments(values[:, None], lambda means: means[:, 0])
 
 
 def undefined(weights: Vector) -> Vector:
