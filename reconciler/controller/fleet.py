@@ -37,7 +37,8 @@ class Fleet:
     models: Mapping[str, Desired | Invalid]
     problems: tuple[Problem, ...]
     raw_params: Mapping[str, Any]
-    raw_specs: Mapping[str, Mapping[str, Any]]
+    files: Mapping[str, bytes]
+    """Every spec as it is written, by path."""
 
     def spec(self, name: str) -> ModelSpec | None:
         """Return the spec of model `name`; None when it is not declared or not valid."""
@@ -53,7 +54,8 @@ class Fleet:
         """
         spec = self.spec(name)
         assert spec is not None
-        line = compilation.line(spec, self.raw_specs[name], self.params, self._deps(spec))
+        path = compilation.spec_path(name)
+        line = compilation.line(spec, _plain(self.files[path], path), self.params, self._deps(spec))
         narrowed = {**self.raw_params, "models": {name: line}}
         overlays = {
             PARAMS: json.dumps(narrowed, indent=1, default=str).encode(),
@@ -98,8 +100,7 @@ def load(git: Git, revision: str, catalogue: Catalogue) -> Fleet:
     models: dict[str, Desired | Invalid] = _invalid(problems, specs, read)
     for name, spec in read.items():
         models.setdefault(name, _desired(spec, params, contents, pipeline, revision))
-    raws = {name: _plain(files[compilation.spec_path(name)], name) for name in read}
-    return Fleet(revision, tree, params, pipeline, models, problems, raw_params, raws)
+    return Fleet(revision, tree, params, pipeline, models, problems, raw_params, files)
 
 
 def _is_spec(path: str) -> bool:
