@@ -84,9 +84,10 @@ def read_fleet(
     """
     specs: dict[str, ModelSpec] = {}
     problems: list[Problem] = []
+    twins = _twins(files)
     for path, text in sorted(files.items()):
         read = _read(text, path, params, catalogue, modes)
-        found = [*read.problems, *_twins(path, files)]
+        found = [*read.problems, *([twins[path]] if path in twins else [])]
         problems += found
         if read.spec is not None and not _fatal(found):
             specs[read.spec.name] = read.spec
@@ -198,13 +199,19 @@ def _fatal(problems: Iterable[Problem]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def _twins(path: str, files: Mapping[str, bytes]) -> list[Problem]:
-    """Return the complaint about a file that differs from another in case alone.
+def _twins(files: Iterable[str]) -> dict[str, Problem]:
+    """Return the complaint about each file that differs from another in case alone, by path.
 
     The one in lower case stays good: one wrong file spoils no other.
     """
-    twin = next((p for p in sorted(files) if p != path and p.lower() == path.lower()), None)
-    if twin is None or path == path.lower():
-        return []
-    message = f"{twin} differs from it in case alone"
-    return [Problem(path, 1, 1, "", message, "keep the one in lower case")]
+    alike: dict[str, list[str]] = {}
+    for path in sorted(files):
+        alike.setdefault(path.lower(), []).append(path)
+    return {
+        path: Problem(
+            path, 1, 1, "", f"{next(p for p in group if p != path)} differs from it in case alone",
+            "keep the one in lower case",
+        )
+        for low, group in alike.items() if len(group) > 1
+        for path in group if path != low
+    }  # fmt: skip
