@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.git import Git
+from reconciler.adapters.snapshot import Snapshot
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.memory import Memory, judged, observed
 from reconciler.core import compilation
