@@ -18,8 +18,19 @@ from reconciler.errors import UsageError
 
 
 def run(models: tuple[str, ...], rev: str, jobs: int | None) -> int:
-    """Return 0 when every model is as declared, 1 when one is not."""
+    """Return 0 when every model is as declared, 1 when one is not, 130 when interrupted."""
     console = Console()
+    try:
+        standings = _converged(console, models, rev, jobs)
+    except KeyboardInterrupt:
+        console.print("interrupted; what was trained is kept, the next apply goes on from there")
+        return 130
+    return _report(console, standings)
+
+
+def _converged(
+    console: Console, models: tuple[str, ...], rev: str, jobs: int | None
+) -> Mapping[str, Standing]:
     site = open_site()
     site.workspace.prepare()
     with site.workspace.alone(), _terminating(), Progress(console) as progress:
@@ -32,7 +43,7 @@ def run(models: tuple[str, ...], rev: str, jobs: int | None) -> int:
         finally:
             tools.trainer.stop()
         site.export()
-    return _report(console, standings)
+    return standings
 
 
 def _chosen(engine: Engine, models: tuple[str, ...]) -> tuple[str, ...]:

@@ -171,9 +171,6 @@ def main() -> None:
         _report(error, 2)
     except ReconcilerError as error:
         _report(error, 1)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
     except Exception as error:  # noqa: BLE001  the last guard: a user never sees a traceback
         from reconciler.cli.crash import report
 
