@@ -45,7 +45,8 @@ def _metrics(predictor: Predictor, answers: pl.DataFrame) -> str:
     sign = predictor.signature
     scored = tables.scored(answers, sign.classes, sign.positive)
     values = metrics.compute(_names(sign.task), scored)
-    finite = {name: value for name, value in values.items() if math.isfinite(value)}
+    # Twelve digits: the last few follow the processor's order of summation.
+    finite = {name: float(f"{v:.12g}") for name, v in values.items() if math.isfinite(v)}
     return json.dumps(finite, indent=2, sort_keys=True) + "\n"
 
 
