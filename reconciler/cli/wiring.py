@@ -22,7 +22,7 @@ from reconciler.core.plan import Desired
 from reconciler.core.record import Version
 from reconciler.core.runtime import LIBRARIES, mismatches
 from reconciler.core.verdict import Verdict
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, TransientError
 from reconciler.spec.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Site:
 
     def fleet(self, revision: str) -> Fleet:
         """Return what `revision` declares."""
-        return fleets.load(self.git, self.git.resolve(revision), self.catalogue)
+        memo = self.status if self.workspace.base.is_dir() else None
+        return fleets.load(self.git, self.git.resolve(revision), self.catalogue, memo)
 
     def serving(self, fleet: Fleet) -> Serving:
         """Return the targets of a fleet."""
@@ -110,8 +111,13 @@ class Site:
         )
 
     def durations(self) -> dict[str, dict[str, float]]:
-        """Return how long each stage took when it last ran; reads only."""
-        return self.status.last_durations() if self.workspace.status.exists() else {}
+        """Return how long each stage took when it last ran; nothing where that cannot be read."""
+        if not self.workspace.status.exists():
+            return {}
+        try:
+            return self.status.last_durations()
+        except TransientError:
+            return {}
 
     def observed(self) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
         """Return how each model stood when it was last looked at, and its conditions."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
+from reconciler import __version__
 from reconciler.adapters.git import Entry, Git
 from reconciler.core import compilation
 from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SPECS
@@ -21,7 +22,7 @@ from reconciler.spec.catalogue import Catalogue
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 from reconciler.spec.problems import Problem
-from reconciler.spec.reading import read_fleet, read_params
+from reconciler.spec.reading import read_fleet, read_params, written
 
 Tree = Mapping[str, Entry]
 
@@ -76,13 +77,26 @@ class Fleet:
         return wanted & set(self.tree)
 
 
-def load(git: Git, revision: str, catalogue: Catalogue) -> Fleet:
+class Memo(Protocol):
+    """Remembers values by content id, between runs and for this version of the code."""
+
+    def parsed(self, kind: str, keys: Sequence[str]) -> dict[str, object]:
+        """Return what is remembered, by key."""
+        ...
+
+    def keep_parsed(self, kind: str, values: Mapping[str, object]) -> None:
+        """Remember values by key; what another kind of the family kept goes."""
+        ...
+
+
+def load(git: Git, revision: str, catalogue: Catalogue, memo: Memo | None = None) -> Fleet:
     """Return what `revision` declares; a spec that is wrong spoils none of the others.
 
     Args:
         git: The repository.
         revision: A full commit id.
         catalogue: The estimators that specs may name.
+        memo: Remembers parsed specs, so that an unchanged one is recognised by its blob id.
 
     Raises:
         SpecError: params.yaml or dvc.yaml, on which every model rests, cannot be followed.
@@ -95,12 +109,37 @@ def load(git: Git, revision: str, catalogue: Catalogue) -> Fleet:
     params, raw_params = _params(texts.get(PARAMS))
     pipeline = _plain(texts.get(PIPELINE), PIPELINE)
     files = {path: blobs[oid] for path, oid in specs.items()}
-    read, problems = read_fleet(files, params, catalogue, {p: e.mode for p, e in tree.items()})
+    modes = {path: entry.mode for path, entry in tree.items()}
+    kind = _kind(params, catalogue)
+    recalled = memo.parsed(kind, tuple(specs.values())) if memo else {}
+    known = {path: recalled[oid] for path, oid in specs.items() if oid in recalled}
+    read, problems = read_fleet(files, params, catalogue, modes, known)
+    if memo:
+        _remember(
+            memo,
+            kind,
+            {oid: PurePosixPath(path).stem for path, oid in specs.items() if path not in known},
+            read,
+        )
     contents = _Contents(git, tree, read)
     models: dict[str, Desired | Invalid] = _invalid(problems, specs, read)
     for name, spec in read.items():
         models.setdefault(name, _desired(spec, params, contents, pipeline, revision))
     return Fleet(revision, tree, params, pipeline, models, problems, raw_params, files)
+
+
+def _kind(params: Params, catalogue: Catalogue) -> str:
+    """Return what else than its bytes decides what a spec says."""
+    settings = params.model_dump(mode="json", include={"allow", "defaults", "targets"})
+    return f"spec/{digest([__version__, catalogue.version, settings])[:16]}"
+
+
+def _remember(
+    memo: Memo, kind: str, fresh: Mapping[str, str], read: Mapping[str, ModelSpec]
+) -> None:
+    found = {oid: written(read[name]) for oid, name in fresh.items() if name in read}
+    if found:
+        memo.keep_parsed(kind, found)
 
 
 def _is_spec(path: str) -> bool:

@@ -72,6 +72,7 @@ def read_fleet(
     params: Params,
     catalogue: Catalogue,
     modes: Mapping[str, str] | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, ModelSpec], tuple[Problem, ...]]:
     """Return the valid specs by name, and every problem of every file, by path and line.
 
@@ -81,12 +82,15 @@ def read_fleet(
         catalogue: The estimators there are.
         modes: Git mode of every file of the tree, by path, `120000` for a link. When given, the
             files that a spec names must be there, and not behind a link.
+        known: By path, what `written` gave for the same bytes, settings and catalogue; such a
+            spec is checked again, and not parsed again.
     """
     specs: dict[str, ModelSpec] = {}
     problems: list[Problem] = []
     twins = _twins(files)
     for path, text in sorted(files.items()):
-        read = _read(text, path, params, catalogue, modes)
+        read = _recalled((known or {}).get(path), path, params, catalogue, modes)
+        read = read or _read(text, path, params, catalogue, modes)
         found = [*read.problems, *([twins[path]] if path in twins else [])]
         problems += found
         if read.spec is not None and not _fatal(found):
@@ -97,6 +101,29 @@ def read_fleet(
 def resolved(spec: ModelSpec) -> dict[str, Any]:
     """Return the whole spec with every default, as plain JSON values."""
     return spec.model_dump(mode="json", by_alias=True)
+
+
+def written(spec: ModelSpec) -> dict[str, Any]:
+    """Return what a spec and the fleet's defaults say, and nothing that they leave unsaid."""
+    return spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _recalled(
+    plain: Any,
+    path: str,
+    params: Params,
+    catalogue: Catalogue,
+    modes: Mapping[str, str] | None,
+) -> Read | None:
+    """Return a spec that was read before; None when it must be read for its problems' places."""
+    if plain is None or (modes is not None and modes.get(path) == LINK):
+        return None
+    try:
+        spec = ModelSpec.model_validate(plain)
+    except ValidationError:
+        return None
+    scope = Scope(PurePosixPath(path).stem, params, catalogue, modes)
+    return None if any(whole.check(spec, plain, scope)) else Read(spec, ())
 
 
 def _read(
