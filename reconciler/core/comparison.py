@@ -109,13 +109,13 @@ def _bounds(
 ) -> Interval:
     """Return the interval of the room that is left."""
     if METRICS[rule.metric].needs == "labels":
-        mine, theirs, counts = _cells(rule, challenger, champion)
+        mine, theirs, counts = cells(rule, challenger, champion)
     else:
         counts = np.ones(len(challenger))
-    return interval(_room(rule, mine, theirs), counts, rule.confidence, seed)
+    return interval(room(rule, mine, theirs), counts, rule.confidence, seed)
 
 
-def _room(rule: Rule, mine: Statistic, theirs: Statistic) -> Statistic:
+def room(rule: Rule, mine: Statistic, theirs: Statistic) -> Statistic:
     """Return how much better than the margin asks the challenger is, as a statistic."""
     sign = 1.0 if METRICS[rule.metric].better == "higher" else -1.0
 
@@ -136,7 +136,7 @@ def margin(rule: Rule, held: Any) -> Any:
     return rule.margin
 
 
-def _cells(rule: Rule, challenger: Scored, champion: Scored) -> tuple[Statistic, Statistic, Vector]:
+def cells(rule: Rule, challenger: Scored, champion: Scored) -> tuple[Statistic, Statistic, Vector]:
     """Return both metrics over the distinct rows, and how often each of those stands there.
 
     One row is added in either direction (the challenger wrong where the champion is right, and
@@ -146,7 +146,7 @@ def _cells(rule: Rule, challenger: Scored, champion: Scored) -> tuple[Statistic,
     labels, others = challenger.labels(), champion.labels()
     size = max(labels.size, others.size, 2)
     triples = np.stack([labels.actual, labels.predicted, others.predicted], axis=1)
-    cells, counts = np.unique(triples, axis=0, return_counts=True)
+    kinds, counts = np.unique(triples, axis=0, return_counts=True)
     counted = np.unique(labels.actual)
     if rule.metric == "recall":
         counted = counted[counted == labels.positive]
@@ -154,9 +154,9 @@ def _cells(rule: Rule, challenger: Scored, champion: Scored) -> tuple[Statistic,
     added = np.concatenate(
         [np.stack([counted, wrong, counted], 1), np.stack([counted, counted, wrong], 1)]
     )
-    cells = np.concatenate([cells, added])
+    kinds = np.concatenate([kinds, added])
     weights = np.concatenate([counts, np.full(len(added), 1 / max(len(counted), 1))])
-    pair = [_coded(cells[:, 0], cells[:, column], labels.positive, size) for column in (1, 2)]
+    pair = [_coded(kinds[:, 0], kinds[:, column], labels.positive, size) for column in (1, 2)]
     mine, theirs = (statistic(rule.metric, scored) for scored in pair)
     assert mine is not None
     assert theirs is not None
