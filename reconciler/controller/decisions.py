@@ -37,25 +37,46 @@ class Decision:
     """The bundle that is on record once the change is made; None: it concerns none."""
 
 
-def release(model: str, version: Version, revision: str, keep: int) -> Decision:
-    """Return the decision that makes `version` the champion."""
+def release(
+    model: str, version: Version, revision: str, keep: int, *, declared: bool = True
+) -> Decision:
+    """Return the decision that makes `version` the champion.
+
+    Args:
+        model: The model's name.
+        version: What passed.
+        revision: The commit that is followed.
+        keep: Versions that are kept.
+        declared: It is what `revision` declares; False: an earlier version steps in for it.
+    """
 
     def change(record: Record | None) -> Record:
         changed, number = _enter(record or records.empty(model), version, Outcome.RELEASED, keep)
-        return records.promote(changed, number, revision)
+        satisfied = revision if declared else version.revision
+        return records.attempt(records.promote(changed, number, satisfied), revision)
 
-    message = f"released: {_figures(version)}"
-    return Decision(model, change, "Released", message, True, _of(version))
+    if declared:
+        message = f"released: {_figures(version)}"
+        return Decision(model, change, "Released", message, True, _of(version))
+    message = f"rolled back to version {version.number}: {_figures(version)}"
+    return Decision(model, change, "RolledBack", message, True, _of(version))
 
 
-def confirm(model: str, version: Version, revision: str, keep: int) -> Decision:
-    """Return the decision that renews the champion's verdict; its number stays."""
+def confirm(
+    model: str, version: Version, revision: str, keep: int, *, declared: bool = True
+) -> Decision:
+    """Return the decision that renews the champion's verdict; its number stays.
 
-    def change(record: Record | None) -> Record:
-        changed, number = _enter(record or records.empty(model), version, Outcome.RELEASED, keep)
-        return records.promote(changed, number, revision)
-
+    The revision is satisfied only by a champion that it declares and that its rules accept.
+    """
     passed = (version.verdict or {}).get("outcome") == gate.Outcome.PASSED
+
+    def change(record: Record | None) -> Record:
+        changed, number = _enter(record or records.empty(model), version, Outcome.RELEASED, keep)
+        if passed and declared:
+            return records.promote(changed, number, revision)
+        return records.attempt(changed, revision)
+
     said = "still accepted" if passed else f"out of policy: {said_by(version)}"
     return Decision(model, change, "Judged", said, passed, _of(version))
 

@@ -6,7 +6,9 @@ Models are independent: what goes wrong with one is its own condition and stops 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +23,7 @@ from reconciler.controller.memory import Memory, disturbed, judged, observed
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Trainer
 from reconciler.core.plan import (
+    TRANSIENT_PAUSE,
     Broken,
     Confirm,
     Desired,
@@ -37,8 +40,9 @@ from reconciler.core.plan import (
 from reconciler.core.record import KEEP, Record, Version
 from reconciler.core.runtime import Mismatch
 from reconciler.core.standing import Standing, standing
+from reconciler.core.target_plan import AT_REST, TargetPlan
 from reconciler.core.verdict import Verdict
-from reconciler.errors import ReconcilerError, TerminalError
+from reconciler.errors import ReconcilerError, TerminalError, TransientError
 
 #: Decisions that come this close together share a commit.
 GROUP_S = 0.2
@@ -86,6 +90,11 @@ class Engine:
         self._tools = tools
         self._listen = listen
         self._memory: dict[str, Memory] = {}
+        self._stuck: dict[str, Plan] = {}
+        """Models that something went wrong with: they are left alone for the rest of the run."""
+        self._served: dict[str, tuple[str | None, TargetPlan]] = {}
+        """The champion that each target was last asked to serve, and how that ended."""
+        self._status_lost = False
         self._snapshot = tools.store.read()
 
     def names(self) -> tuple[str, ...]:
@@ -100,16 +109,24 @@ class Engine:
             How each stands at the end, also written to the status store.
         """
         models = tuple(names)
+        healed = False
         while True:
             made = [d for name in models if (d := self._advance(name)) is not None]
             if made:
                 self._commit(made)
+            elif not healed:  # what is in production does not wait for trainings
+                healed = True
+                for name in models:
+                    if self._record(name) is not None:
+                        self._serve(name)
             elif not self._collect():
                 break
         return {name: self._settle(name) for name in models}
 
     def plan(self, name: str) -> Plan:
         """Return the next step of a model's release record."""
+        if (stuck := self._stuck.get(name)) is not None:
+            return stuck
         desired = self._desired(name)
         running = self._tools.trainer.running(name)
         seen = observed(self._record(name), self._of(name), running, self._tools.mismatches)
@@ -131,10 +148,8 @@ class Engine:
                         return self._decide(name, action)
                     case _:
                         return None
-        except ReconcilerError as error:
-            self._break(name, error.reason, str(error), transient=True)
         except Exception as error:  # noqa: BLE001  one model's pass never takes down another's
-            self._break(name, "InternalError", f"{type(error).__name__}: {error}", transient=True)
+            self._break(name, error)
         return None
 
     def _judge(self, name: str, asked: Judge) -> bool:
@@ -148,9 +163,8 @@ class Engine:
         try:
             said = self._tools.gate.judge(self._wanted(name), version, champion, candidate.released)
         except TerminalError as error:
-            if error.reason not in _LOST:
+            if error.reason not in _LOST or not memory.lose(asked.bundle):
                 raise
-            memory.lose(asked.bundle)
             return True
         if self._tools.trainer.busy() and disturbed(said):
             return False
@@ -162,9 +176,13 @@ class Engine:
         revision, keep = self._fleet.revision, self._keep(name)
         match action:
             case Release(bundle):
-                return decisions.release(name, self._draft(name, bundle), revision, keep)
+                version = self._draft(name, bundle)
+                declared = version.fingerprint == self._wanted(name).fingerprint
+                return decisions.release(name, version, revision, keep, declared=declared)
             case Confirm(bundle):
-                return decisions.confirm(name, self._draft(name, bundle), revision, keep)
+                version = self._draft(name, bundle)
+                declared = version.fingerprint == self._wanted(name).fingerprint
+                return decisions.confirm(name, version, revision, keep, declared=declared)
             case Reject(bundle):
                 return decisions.reject(name, self._draft(name, bundle), revision, keep)
             case Fail(broken):
@@ -173,24 +191,41 @@ class Engine:
                 return decisions.retire(name, revision)
         raise AssertionError(f"not a decision: {action}")
 
-    def _commit(self, made: list[Decision]) -> None:
-        self._snapshot = self._tools.store.commit({d.model: d.change for d in made})
-        for decision in made:
-            memory = self._of(decision.model)
-            memory.broken.clear()
-            if decision.bundle is not None:
-                memory.forget(decision.bundle)
-            self._tell(decision)
-            self._serve(decision.model)
+    def _commit(self, made: Sequence[Decision]) -> None:
+        try:
+            self._snapshot = self._tools.store.commit({d.model: d.change for d in made})
+        except TransientError as error:  # the branch cannot be written now: not for any of them
+            for decision in made:
+                self._break(decision.model, error)
+        except Exception as error:  # noqa: BLE001  one bad change spoils no other
+            if len(made) == 1:
+                self._break(made[0].model, error)
+                return
+            for decision in made:
+                self._commit([decision])
+        else:
+            for decision in made:
+                self._committed(decision)
+
+    def _committed(self, decision: Decision) -> None:
+        memory = self._of(decision.model)
+        memory.broken.clear()
+        if decision.bundle is not None:
+            memory.forget(decision.bundle)
+        self._tell(decision)
+        self._serve(decision.model)
 
     def _collect(self) -> bool:
-        """Take in finished trainings, near ones together; False: none is left."""
+        """Wait for a training to end and take in those close behind it; False: none is left."""
         trainer = self._tools.trainer
-        wait = 3600.0
-        while trainer.busy() and (found := trainer.take(wait)) is not None:
-            self._take_in(*found)
-            wait = GROUP_S
-        return wait == GROUP_S
+        if not trainer.busy():
+            return False
+        until = math.inf
+        while trainer.busy() and (left := until - time.monotonic()) > 0:
+            if (found := trainer.take(min(left, 3600.0))) is not None:
+                until = min(until, time.monotonic() + GROUP_S)
+                self._take_in(*found)
+        return True
 
     def _take_in(self, name: str, result: Artifacts | Broken) -> None:
         if isinstance(result, Broken):
@@ -199,8 +234,12 @@ class Engine:
                 self._listen(Decided(name, result.reason, result.message, good=False))
             return
         now = self._tools.clock()
-        self._tools.status.add_durations(name, result.seconds, now)
-        version = self._tools.drafts(name, result, now)
+        self._note(name, lambda status: status.add_durations(name, result.seconds, now))
+        try:
+            version = self._tools.drafts(name, result, now)
+        except Exception as error:  # noqa: BLE001  one model's artifacts stop no other
+            self._break(name, error)
+            return
         for warning in version.warnings:
             self._listen(Warned(name, warning))
         assert version.bundle is not None
@@ -208,28 +247,60 @@ class Engine:
         self._of(name).lost.discard(version.bundle.md5)
 
     def _serve(self, name: str) -> None:
-        try:
-            self._tools.serving.converge(name, self._fleet.spec(name), self._record(name))
-        except ReconcilerError as error:
-            self._listen(Decided(name, error.reason, str(error), good=False))
+        """Bring the target to the record; where that cannot be read, what is served stays."""
+        record = self._record(name)
+        if (why := self._snapshot.quarantined.get(name)) is not None:
+            plan = TargetPlan("RecordCorrupt", why)
+        else:
+            try:
+                plan = self._tools.serving.converge(name, self._fleet.spec(name), record)
+            except Exception as error:  # noqa: BLE001  one model's target stops no other
+                plan = TargetPlan(*_told(error))
+                self._lose_champion(name, plan.reason)
+                if self._served.get(name, (None, None))[1] != plan:
+                    self._listen(Decided(name, plan.reason, plan.message, good=False))
+        self._served[name] = (self._champion(name), plan)
+
+    def _lose_champion(self, name: str, reason: str) -> None:
+        """Have a champion that is nowhere to be had trained again, if it is what is declared."""
+        record, desired = self._record(name), self._desired(name)
+        if reason in _LOST and record and record.champion and isinstance(desired, Desired):
+            bundle = record.champion.bundle_digest
+            if bundle is not None and record.champion.fingerprint == desired.fingerprint:
+                self._of(name).lose(bundle)
 
     def _settle(self, name: str) -> Standing:
-        record = self._record(name)
-        target = self._tools.serving.settle(name, self._fleet.spec(name), record)
-        champion = record.champion.bundle_digest if record and record.champion else None
+        champion = self._champion(name)
+        known = self._served.get(name)
+        if known is None or known[0] != champion or known[1].reason not in AT_REST:
+            self._serve(name)
         now = self._tools.clock()
-        stands = standing(self.plan(name), target, champion, now)
-        self._tools.status.observe(name, stands.sync, stands.health, stands.message, now)
-        self._tools.status.set_conditions(name, stands.conditions)
+        stands = standing(self.plan(name), self._served[name][1], champion, now)
+
+        def keep(status: StatusStore) -> None:
+            status.observe(name, stands.sync, stands.health, stands.message, now)
+            status.set_conditions(name, stands.conditions)
+
+        self._note(name, keep)
         return stands
 
-    def _break(self, name: str, reason: str, message: str, *, transient: bool) -> None:
-        desired = self._desired(name)
-        if isinstance(desired, Desired):
-            broken = Broken(
-                desired.fingerprint, reason, message, transient, desired.timeout, recorded=True
-            )
-            self._of(name).broken.append(broken)
+    def _note(self, name: str, write: Callable[[StatusStore], None]) -> None:
+        """Write to the status store, which may be lost: nothing fails with it or waits twice."""
+        if self._status_lost:
+            return
+        try:
+            write(self._tools.status)
+        except ReconcilerError as error:
+            self._status_lost = True
+            self._listen(Warned(name, f"how models are doing is not kept: {error}"))
+
+    def _break(self, name: str, error: Exception) -> None:
+        """Leave a model alone for the rest of the run, and tell why."""
+        reason, message = _told(error)
+        terminal = isinstance(error, ReconcilerError) and not isinstance(error, TransientError)
+        self._stuck[name] = Plan(
+            reason, message, requeue_after=None if terminal else TRANSIENT_PAUSE
+        )
         self._listen(Decided(name, reason, message, good=False))
 
     def _desired(self, name: str) -> Desired | Invalid | None:
@@ -251,6 +322,10 @@ class Engine:
         assert version is not None
         return version
 
+    def _champion(self, name: str) -> str | None:
+        record = self._record(name)
+        return record.champion.bundle_digest if record and record.champion else None
+
     def _record(self, name: str) -> Record | None:
         return self._snapshot.records.get(name)
 
@@ -260,3 +335,10 @@ class Engine:
     def _tell(self, decision: Decision) -> None:
         d = decision
         self._listen(Decided(d.model, d.reason, d.message, good=d.good))
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Return reason and message; an error that is none of ours is a bug, and one model's only."""
+    if isinstance(error, ReconcilerError):
+        return error.reason, str(error)
+    return "InternalError", f"{type(error).__name__}: {error}"

@@ -25,6 +25,8 @@ class Memory:
 
     drafts: dict[str, Version] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    remade: set[str] = field(default_factory=set)
+    """Bundles that were lost in this run and trained again, or are about to be."""
     asked: set[str] = field(default_factory=set)
     """Bundles that were judged in this run."""
     broken: list[Broken] = field(default_factory=list)
@@ -38,10 +40,18 @@ class Memory:
         """Drop a bundle's draft: it is on record now."""
         self.drafts.pop(bundle, None)
 
-    def lose(self, bundle: str) -> None:
-        """Note that a bundle's artifacts are nowhere to be had: it must be trained again."""
+    def lose(self, bundle: str) -> bool:
+        """Note that a bundle's artifacts are nowhere to be had: it must be trained again.
+
+        Returns:
+            Whether that may help: False when it was trained again in this run, in vain.
+        """
+        if bundle in self.remade:
+            return False
         self.drafts.pop(bundle, None)
         self.lost.add(bundle)
+        self.remade.add(bundle)
+        return True
 
 
 def observed(
@@ -82,10 +92,16 @@ def _candidate(version: Version, record: Record | None) -> Candidate:
         bundle=version.bundle.md5,
         evidence=evidence(version),
         released=any(v.outcome in _IN_PRODUCTION for v in twins),
-        verdict=gate.Outcome(version.verdict["outcome"]) if version.verdict else None,
+        verdict=_outcome(version),
         judged=version.judged,
         recorded=own.judged if own else None,
     )
+
+
+def _outcome(version: Version) -> gate.Outcome | None:
+    """Return what the gate said; None when that is not on record, or not a word of its own."""
+    said = (version.verdict or {}).get("outcome")
+    return gate.Outcome(said) if said in list(gate.Outcome) else None
 
 
 def _says(version: Version) -> tuple[str, object]:

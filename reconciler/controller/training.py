@@ -13,7 +13,20 @@ from queue import Empty, SimpleQueue
 from reconciler.controller.events import Event, Listen, Queued, StageEnded, StageStarted, Trained
 from reconciler.controller.fleet import Fleet
 from reconciler.core.plan import Broken, Desired
-from reconciler.errors import ReconcilerError, TransientError
+from reconciler.errors import ReconcilerError, SpecError, TerminalError
+
+#: What a machine lacks, whatever is declared: never held against a fingerprint.
+_OF_THE_MACHINE = frozenset(
+    {
+        "CacheCorrupt",
+        "DataMissing",
+        "FolderMissing",
+        "GitFailed",
+        "ObjectMissing",
+        "ProgramMissing",
+        "RuntimeMismatch",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +128,12 @@ class Trainer:
 def _broken(job: Job, error: BaseException) -> Broken:
     """Return what ended the job; an error that is none of ours is a bug, and stops no other."""
     known = isinstance(error, ReconcilerError)
+    lasting = isinstance(error, SpecError | TerminalError) and error.reason not in _OF_THE_MACHINE
     return Broken(
         fingerprint=job.desired.fingerprint,
         reason=error.reason if isinstance(error, ReconcilerError) else "InternalError",
         message=str(error) if known else f"{type(error).__name__}: {error}",
-        transient=isinstance(error, TransientError) or not known,
+        transient=not lasting,
         timeout=job.desired.timeout,
     )
 

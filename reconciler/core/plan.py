@@ -264,6 +264,9 @@ def _fall_back(desired: Desired, observed: Observed) -> Plan | None:
         if not answered(candidate, asked):
             why = "the champion is held against the rules that stand now"
             return Plan("OutOfPolicy", why, (Judge(candidate.bundle, asked),))
+        if candidate is champion and candidate.recorded != candidate.judged:
+            why = "the champion's verdict is renewed"
+            return Plan("Confirmed", why, (Confirm(candidate.bundle),))
         if candidate.verdict is Outcome.PASSED:
             if candidate is champion:
                 return None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.core.conditions import Condition, ConditionType, Health, Sync, Truth
 from reconciler.core.plan import Plan
-from reconciler.core.target_plan import TargetPlan
+from reconciler.core.target_plan import AT_REST, TargetPlan
 
 #: Reasons of a release plan that is at rest because all is as declared.
 GOOD = frozenset({"Settled", "Retired", "Absent"})
@@ -52,7 +52,11 @@ def standing(release: Plan, target: TargetPlan, champion: str | None, now: datet
 def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
     if release.reason == "Held":
         return Health.SUSPENDED
+    if target.reason == "RecordCorrupt":
+        return Health.UNKNOWN
     if champion is None:
+        if target.reason not in AT_REST:
+            return Health.DEGRADED  # nothing is released, and something is served
         if release.reason in GOOD:
             return Health.UNKNOWN
         return Health.PROGRESSING if release.reason in MOVING else Health.MISSING

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Reasons of a target plan that is at rest because the target does what the record says.
+AT_REST = frozenset({"Settled", "NotReleased"})
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

@@ -1,0 +1,586 @@
+"""The engine over many models, with stand-ins for everything outside of it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.adapters.deployed import Change, DeployedStore
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.adapters.status import StatusStore
+from reconciler.adapters.targets.memory import MemoryTarget
+from reconciler.controller import engine as engines
+from reconciler.controller.engine import Engine, Tools
+from reconciler.controller.events import Decided, Event, Warned
+from reconciler.controller.fleet import Fleet
+from reconciler.controller.serving import Serving
+from reconciler.controller.training import Artifacts, Job, Trainer
+from reconciler.core.conditions import Health, Sync
+from reconciler.core.plan import Desired, Invalid
+from reconciler.core.record import Outcome, Pointer, Record, Version
+from reconciler.core.runtime import Mismatch
+from reconciler.core.standing import Standing
+from reconciler.core.verdict import Evidence, Verdict
+from reconciler.core.verdict import Outcome as Said
+from reconciler.errors import TerminalError, TransientError
+from reconciler.spec.model import ModelSpec
+from reconciler.spec.params import Params
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def declared(
+    name: str = "m",
+    fingerprint: str = "fp1",
+    *,
+    floor: float = 0.5,
+    revision: str = "r1",
+    timeout: str | None = None,
+    on_violation: str = "hold",
+    metric: str = "r2",
+) -> Desired:
+    spec = ModelSpec.model_validate(
+        {
+            "apiVersion": "reconciler/v1",
+            "kind": "Model",
+            "metadata": {"name": name},
+            "spec": {
+                "data": {"source": "data/x.csv", "target": "y"},
+                "training": {"estimator": "sklearn.linear_model.Ridge", "timeout": timeout},
+                "acceptance": [{"metric": metric, "min": floor}],
+                "deployment": {"on_violation": on_violation},
+            },
+        }
+    )
+    return Desired(spec, fingerprint, revision)
+
+
+class MemoryStore(DeployedStore):
+    """The branch without git; every commit is counted."""
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot(None)
+        self.commits: list[tuple[str, ...]] = []
+        self.refuses: dict[str, Exception] = {}
+
+    def read(self) -> Snapshot:
+        return self.snapshot
+
+    def commit(self, changes: Mapping[str, Change]) -> Snapshot:
+        for name in changes:
+            if name in self.refuses:
+                raise self.refuses[name]
+        records = dict(self.snapshot.records)
+        for name, change in changes.items():
+            changed = change(records.get(name))
+            assert changed is not None
+            records[name] = changed
+        self.commits.append(tuple(sorted(changes)))
+        quarantined = self.snapshot.quarantined
+        self.snapshot = Snapshot(f"c{len(self.commits)}", records, quarantined)
+        return self.snapshot
+
+
+@dataclass
+class World:
+    """Everything that an engine works with; what differs from `all goes well` is set by tests."""
+
+    folder: Path
+    store: MemoryStore = field(default_factory=MemoryStore)
+    broken: dict[str, Exception] = field(default_factory=dict)
+    """What training a fingerprint raises."""
+    bundles: dict[str, str] = field(default_factory=dict)
+    """The bundle of a fingerprint, where it is not its own."""
+    undrafted: dict[str, Exception] = field(default_factory=dict)
+    gate: Callable[[Desired, Version], Verdict] = field(default=lambda d, v: passed())
+    lost: set[str] = field(default_factory=set)
+    """Bundles that are nowhere to be had until they are trained again."""
+    gone: set[str] = field(default_factory=set)
+    """Bundles that stay lost however often they are trained."""
+    trained: list[str] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    mismatches: tuple[Mismatch, ...] = ()
+    work: Callable[[Job], None] = field(default=lambda job: None)
+    jobs: int = 2
+
+    def __post_init__(self) -> None:
+        self.target = MemoryTarget(lambda _: None)
+        self.status = StatusStore(self.folder / "status.db")
+        (self.folder / "bundle").mkdir(exist_ok=True)
+
+    def apply(self, *models: Desired | Invalid, names: tuple[str, ...] = ()) -> dict[str, Standing]:
+        """Run one apply over what is declared; an Invalid is called `m`."""
+        by_name = {m.spec.name if isinstance(m, Desired) else "m": m for m in models}
+        revision = next((m.revision for m in models if isinstance(m, Desired)), "r9")
+        fleet = Fleet(revision, {}, Params(), {}, by_name, (), {}, {})
+        trainer = Trainer(self._train, self.folder / "logs", self.jobs, self.events.append)
+        tools = Tools(
+            store=self.store,
+            trainer=trainer,
+            drafts=self._draft,
+            gate=self,
+            serving=Serving({"directory": self.target}, self._fetch),
+            status=self.status,
+            clock=lambda: NOW,
+            mismatches=self.mismatches,
+        )
+        engine = Engine(fleet, tools, self.events.append)
+        try:
+            return engine.converge(names or engine.names())
+        finally:
+            trainer.stop()
+
+    def record(self, name: str = "m") -> Record:
+        return self.store.snapshot.records[name]
+
+    def champion(self, name: str = "m") -> Version:
+        champion = self.record(name).champion
+        assert champion is not None
+        return champion
+
+    def outcomes(self, name: str = "m") -> list[tuple[int, str]]:
+        return [(v.number, v.outcome.value) for v in self.record(name).versions]
+
+    def told(self) -> list[tuple[str, str]]:
+        return [(e.model, e.reason) for e in self.events if isinstance(e, Decided)]
+
+    def judge(
+        self, desired: Desired, version: Version, champion: Version | None, released: bool
+    ) -> Verdict:
+        bundle = str(version.bundle_digest)
+        self.judged.append(bundle)
+        if bundle in self.lost | self.gone:
+            raise TerminalError("its bundle is gone", reason="DataMissing")
+        return self.gate(desired, version)
+
+    def _train(self, job: Job) -> Artifacts:
+        self.trained.append(job.desired.fingerprint)
+        self.work(job)
+        if (error := self.broken.get(job.desired.fingerprint)) is not None:
+            raise error
+        d = job.desired
+        return Artifacts(d.fingerprint, d.revision, d.timeout, {}, {"train": 1.0})
+
+    def _draft(self, model: str, left: Artifacts, now: datetime) -> Version:
+        if (error := self.undrafted.get(left.fingerprint)) is not None:
+            raise error
+        bundle = self.bundles.get(left.fingerprint, f"bundle of {model} {left.fingerprint}")
+        self.lost.discard(md5(bundle) + ".dir")
+        return Version(
+            number=1,
+            outcome=Outcome.INCONCLUSIVE,
+            fingerprint=left.fingerprint,
+            revision=left.revision,
+            created=now,
+            bundle=Pointer(md5=md5(bundle) + ".dir"),
+            predictions=Pointer(md5=md5(f"predictions of {bundle}")),
+            prepared=Pointer(md5=md5("prepared") + ".dir"),
+            timeout=left.timeout,
+        )
+
+    def _fetch(self, record: Record) -> Path:
+        assert record.champion is not None
+        if record.champion.bundle_digest in self.lost | self.gone:
+            raise TerminalError("its bundle is gone", reason="DataMissing")
+        return self.folder / "bundle"
+
+
+def passed() -> Verdict:
+    return said(Said.PASSED)
+
+
+def said(outcome: Said, metric: str = "r2") -> Verdict:
+    message = f"{metric} is {outcome}"
+    item = Evidence(metric, outcome, 0.7, {"min": 0.5}, 100, message)
+    return Verdict(outcome, outcome.value.title(), message, (item,))
+
+
+def above(values: Mapping[str, float]) -> Callable[[Desired, Version], Verdict]:
+    """Return a gate that knows the metric of each fingerprint and asks the declared minimum."""
+
+    def gate(desired: Desired, version: Version) -> Verdict:
+        minimum = desired.spec.spec.acceptance[0].min
+        assert minimum is not None
+        good = values[version.fingerprint] >= minimum
+        return said(Said.PASSED if good else Said.FAILED)
+
+    return gate
+
+
+def until(event: threading.Event, seconds: float = 5, model: str = "") -> Callable[[Job], None]:
+    """Return work that takes until the event is set, for one model or for all."""
+
+    def work(job: Job) -> None:
+        if model in ("", job.model):
+            event.wait(seconds)
+
+    return work
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_what_is_declared_is_trained_judged_released_and_served(world: World) -> None:
+    stands = world.apply(declared())["m"]
+    assert stands.as_declared
+    assert world.champion().number == 1
+    served = world.target.observe("m")
+    assert served is not None
+    assert served.digest == world.champion().bundle_digest
+    commits = len(world.store.commits)
+    assert world.apply(declared())["m"].as_declared
+    assert (world.trained, len(world.store.commits)) == (["fp1"], commits)
+
+
+def test_the_exception_of_one_model_stops_no_other_wherever_it_is_raised(world: World) -> None:
+    def gate(desired: Desired, version: Version) -> Verdict:
+        if desired.spec.name == "in-gate":
+            raise RuntimeError("a bug")
+        return passed()
+
+    world.gate = gate
+    world.broken = {"in-training": RuntimeError("a bug")}
+    world.undrafted = {"in-draft": KeyError("reports/m/metrics.json")}
+    world.store.refuses = {"in-commit": ValueError("a bug")}
+    names = ["good", "in-training", "in-draft", "in-gate", "in-commit"]
+    stands = world.apply(*(declared(name, name) for name in names))
+    assert {n for n, s in stands.items() if s.as_declared} == {"good"}
+    assert {stands[n].reason for n in names[1:]} == {"InternalError"}
+    told = [model for model, reason in world.told() if reason == "InternalError"]
+    assert sorted(told) == sorted(names[1:])
+    assert set(world.store.snapshot.records) == {"good"}
+
+
+def test_a_target_that_raises_what_nobody_expects_stops_no_other_model(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def observe(model: str) -> None:
+        raise RuntimeError(f"no answer about {model}")
+
+    world.apply(declared())
+    monkeypatch.setattr(world.target, "observe", observe)
+    stands = world.apply(declared(), declared("other", "fo"))
+    assert stands["m"].health is Health.DEGRADED
+    assert world.champion("other").number == 1
+
+
+def test_decisions_that_are_ready_together_share_a_commit(world: World) -> None:
+    barrier = threading.Barrier(2)
+
+    def work(job: Job) -> None:
+        barrier.wait(5)
+
+    world.work = work
+    world.apply(declared("a", "fa"), declared("b", "fb"))
+    assert world.store.commits == [("a", "b")]
+
+
+def test_a_training_of_more_than_an_hour_is_awaited(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`take` comes back with nothing when the hour is over."""
+    take, hours = Trainer.take, iter([True, True])
+
+    def impatient(self: Trainer, timeout_s: float) -> Any:
+        return None if next(hours, False) else take(self, timeout_s)
+
+    monkeypatch.setattr(Trainer, "take", impatient)
+    assert world.apply(declared())["m"].as_declared
+
+
+def test_a_transient_failure_is_told_once_and_not_recorded(world: World) -> None:
+    world.broken = {"fp1": TransientError("the disk is full", reason="DiskFull")}
+    stands = world.apply(declared(), declared("other", "fo"))["m"]
+    assert (stands.reason, stands.sync) == ("DiskFull", Sync.OUT_OF_SYNC)
+    assert world.told().count(("m", "DiskFull")) == 1
+    assert set(world.store.snapshot.records) == {"other"}
+    world.broken.clear()
+    assert world.apply(declared(), declared("other", "fo"))["m"].as_declared
+
+
+def test_an_error_of_the_gate_is_told_once_and_is_what_the_model_stands_at(world: World) -> None:
+    released = threading.Event()
+    world.work = until(released, model="slow")
+
+    def gate(desired: Desired, version: Version) -> Verdict:
+        if desired.spec.name == "slow":
+            return passed()
+        released.set()
+        raise TransientError("the remote does not answer", reason="RemoteFailed")
+
+    world.gate = gate
+    stands = world.apply(declared("m"), declared("slow", "fp2"))
+    assert stands["m"].reason == "RemoteFailed"
+    assert world.told().count(("m", "RemoteFailed")) == 1
+    assert stands["slow"].as_declared
+
+
+def test_a_failure_is_recorded_by_its_cause_and_a_longer_timeout_tries_again(world: World) -> None:
+    world.broken = {"fp1": TerminalError("too slow", reason="Timeout")}
+    world.apply(declared(timeout="1m"))
+    assert world.apply(declared(timeout="1m"))["m"].reason == "Timeout"
+    assert world.trained == ["fp1"]
+    world.broken.clear()
+    assert world.apply(declared(timeout="2m", revision="r2"))["m"].as_declared
+    assert world.outcomes() == [(1, "failed"), (2, "released")]
+    assert world.apply(declared(timeout="1m", revision="r3"))["m"].as_declared
+    assert world.trained == ["fp1", "fp1"]
+
+
+def test_data_that_is_not_at_hand_is_not_held_against_what_is_declared(world: World) -> None:
+    world.broken = {"fp1": TerminalError("run `dvc pull`", reason="DataMissing")}
+    assert world.apply(declared())["m"].reason == "DataMissing"
+    assert not world.store.snapshot.records
+    world.broken.clear()
+    assert world.apply(declared())["m"].as_declared
+
+
+def test_a_lost_artifact_is_trained_again_when_it_must_be_judged(world: World) -> None:
+    world.apply(declared())
+    world.lost = {str(world.champion().bundle_digest)}
+    assert world.apply(declared(floor=0.6, revision="r2"))["m"].as_declared
+    assert world.trained == ["fp1", "fp1"]
+    assert world.outcomes() == [(1, "released")]
+
+
+def test_a_lost_champion_is_trained_again_when_its_target_needs_it(world: World) -> None:
+    world.apply(declared())
+    world.lost = {str(world.champion().bundle_digest)}
+    world.target.withdraw("m")
+    assert world.apply(declared())["m"].as_declared
+    assert world.trained == ["fp1", "fp1"]
+    assert world.outcomes() == [(1, "released")]
+    assert world.target.observe("m") is not None
+
+
+def test_an_artifact_that_stays_lost_is_trained_again_once_and_no_more(world: World) -> None:
+    world.apply(declared())
+    world.gone = {str(world.champion().bundle_digest)}
+    world.target.withdraw("m")
+    stands = world.apply(declared(floor=0.6, revision="r2"))["m"]
+    assert world.trained == ["fp1", "fp1"]
+    assert (stands.reason, stands.health) == ("DataMissing", Health.DEGRADED)
+
+
+def test_a_noisy_measurement_waits_until_no_training_runs(world: World) -> None:
+    released = threading.Event()
+    world.work = until(released, model="slow")
+    judgements: list[str] = []
+
+    def gate(desired: Desired, version: Version) -> Verdict:
+        if desired.spec.name == "slow":
+            return passed()
+        judgements.append("busy" if not judgements else "idle")
+        released.set()
+        busy = judgements[-1] == "busy"
+        return said(Said.FAILED if busy else Said.PASSED, "latency_p99_ms")
+
+    world.gate = gate
+    stands = world.apply(declared("m"), declared("slow", "fp2"))
+    assert judgements == ["busy", "idle"]
+    assert stands["m"].as_declared
+    assert world.outcomes("m") == [(1, "released")]
+
+
+def test_a_record_that_cannot_be_read_leaves_what_is_served(world: World) -> None:
+    world.apply(declared())
+    world.store.snapshot = Snapshot("c9", {}, {"m": "it is not YAML"})
+    stands = world.apply(declared())["m"]
+    assert world.target.observe("m") is not None
+    assert (stands.reason, stands.health) == ("RecordCorrupt", Health.UNKNOWN)
+
+
+def test_a_champion_is_healed_before_a_long_training_ends(world: World) -> None:
+    world.apply(declared())
+    world.target.withdraw("m")
+    healed: list[bool] = []
+
+    def work(job: Job) -> None:
+        for _ in range(200):
+            if world.target.observe("m") is not None:
+                break
+            threading.Event().wait(0.01)
+        healed.append(world.target.observe("m") is not None)
+
+    world.work = work
+    world.apply(declared(fingerprint="fp2", revision="r2"))
+    assert healed == [True]
+
+
+def test_a_spec_that_becomes_valid_is_followed_and_until_then_the_champion_stays(
+    world: World,
+) -> None:
+    world.apply(declared())
+    stands = world.apply(Invalid("InvalidSpec", "specs/m.yaml:1:1"))["m"]
+    assert (stands.reason, stands.health) == ("InvalidSpec", Health.HEALTHY)
+    assert world.champion().number == 1
+    assert world.apply(declared(fingerprint="fp2", revision="r3"))["m"].as_declared
+    assert world.champion().number == 2
+
+
+def test_libraries_that_differ_leave_the_champion_and_train_nothing(world: World) -> None:
+    world.apply(declared())
+    world.mismatches = (Mismatch("scikit-learn", "1.8", "1.9.1"),)
+    stands = world.apply(declared(fingerprint="fp2", revision="r2"))["m"]
+    assert (stands.reason, stands.health) == ("RuntimeMismatch", Health.HEALTHY)
+    assert world.trained == ["fp1"]
+
+
+def test_rejected_then_reverted_then_released(world: World) -> None:
+    world.gate = above({"fp1": 0.7, "fp2": 0.3, "fp3": 0.8})
+    world.apply(declared())
+    assert world.apply(declared(fingerprint="fp2", revision="r2"))["m"].reason == "Rejected"
+    assert world.apply(declared(revision="r3"))["m"].as_declared
+    assert world.apply(declared(fingerprint="fp3", revision="r4"))["m"].as_declared
+    assert world.outcomes() == [(1, "superseded"), (2, "rejected"), (3, "released")]
+    assert world.apply(declared(revision="r5"))["m"].as_declared
+    assert world.outcomes() == [(1, "released"), (2, "rejected"), (3, "superseded")]
+    assert world.trained == ["fp1", "fp2", "fp3"]
+
+
+def test_equal_bytes_under_a_new_fingerprint_make_no_new_version(world: World) -> None:
+    world.bundles = {"fp1": "same", "fp2": "same"}
+    world.apply(declared())
+    assert world.apply(declared(fingerprint="fp2", revision="r2"))["m"].as_declared
+    assert world.outcomes() == [(1, "released")]
+    assert (world.champion().fingerprint, world.record().released) == ("fp2", "r2")
+
+
+def test_a_champion_that_its_rules_refuse_does_not_satisfy_their_revision(world: World) -> None:
+    world.gate = above({"fp1": 0.7})
+    world.apply(declared())
+    stands = world.apply(declared(floor=0.9, revision="r2"))["m"]
+    assert (stands.reason, stands.health) == ("OutOfPolicy", Health.DEGRADED)
+    assert (world.record().attempted, world.record().released) == ("r2", "r1")
+
+
+def test_a_roll_back_is_recorded_as_one_and_rests(world: World) -> None:
+    world.gate = above({"fp1": 0.9, "fp2": 0.7})
+    world.apply(declared())
+    world.apply(declared(fingerprint="fp2", revision="r2"))
+    strict = declared(fingerprint="fp2", floor=0.8, revision="r3", on_violation="rollback")
+    stands = world.apply(strict)["m"]
+    assert (stands.sync, stands.reason) == (Sync.OUT_OF_SYNC, "Rejected")
+    assert ("m", "RolledBack") in world.told()
+    assert world.outcomes() == [(1, "released"), (2, "superseded")]
+    assert (world.record().attempted, world.record().released) == ("r3", "r1")
+    commits, judged = len(world.store.commits), len(world.judged)
+    world.apply(strict)
+    assert (len(world.store.commits), len(world.judged)) == (commits, judged)
+    relaxed = declared(fingerprint="fp2", floor=0.5, revision="r4", on_violation="rollback")
+    assert world.apply(relaxed)["m"].as_declared
+    assert world.champion().number == 2
+
+
+def test_the_verdict_on_a_champion_that_is_not_declared_is_not_asked_twice(world: World) -> None:
+    world.gate = above({"fp1": 0.9, "fp2": 0.3})
+    world.apply(declared())
+    worse = declared(fingerprint="fp2", floor=0.8, revision="r2", on_violation="rollback")
+    world.apply(worse)
+    judged = len(world.judged)
+    world.apply(worse)
+    assert len(world.judged) == judged
+    assert world.champion().number == 1
+
+
+def test_a_retired_model_is_withdrawn_and_returns_without_training(world: World) -> None:
+    world.apply(declared())
+    assert world.apply()["m"].as_declared
+    assert world.target.observe("m") is None
+    assert world.record().champion is None
+    assert world.apply(declared(revision="r3"))["m"].as_declared
+    assert world.trained == ["fp1"]
+    assert world.target.observe("m") is not None
+
+
+def test_a_retired_model_that_is_still_served_is_not_as_declared(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def withdraw(model: str) -> None:
+        raise TransientError("read-only", reason="ReadOnly")
+
+    world.apply(declared())
+    monkeypatch.setattr(world.target, "withdraw", withdraw)
+    stands = world.apply()["m"]
+    assert not stands.as_declared
+    assert stands.reason == "ReadOnly"
+
+
+def test_only_the_chosen_models_are_touched(world: World) -> None:
+    world.apply(declared("a", "fa"), declared("b", "fb"), names=("a",))
+    assert set(world.store.snapshot.records) == {"a"}
+
+
+def test_a_branch_that_is_deleted_is_written_anew(world: World) -> None:
+    world.apply(declared())
+    world.store.snapshot = Snapshot(None)
+    assert world.apply(declared())["m"].as_declared
+    assert world.outcomes() == [(1, "released")]
+
+
+def test_a_branch_that_cannot_be_written_is_told_of_every_model(world: World) -> None:
+    world.store.refuses = {"a": TransientError("the disk is full", reason="DiskFull")}
+    stands = world.apply(declared("a", "fa"), declared("b", "fb"))
+    assert stands["a"].reason == "DiskFull"
+    assert not stands["a"].as_declared
+
+
+def test_a_status_store_that_is_lost_is_told_once_and_stops_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object) -> None:
+        raise TransientError("database is locked", reason="StatusUnavailable")
+
+    for method in ("add_durations", "observe", "set_conditions"):
+        monkeypatch.setattr(world.status, method, locked)
+    stands = world.apply(declared("a", "fa"), declared("b", "fb"))
+    assert all(s.as_declared for s in stands.values())
+    assert sum(isinstance(event, Warned) for event in world.events) == 1
+
+
+def test_a_verdict_on_record_that_makes_no_sense_is_asked_again(world: World) -> None:
+    world.apply(declared())
+    record = world.record()
+    assert record.champion is not None
+    odd = record.champion.model_copy(update={"verdict": {"outcome": "splendid"}, "judged": None})
+    spoiled = record.model_copy(update={"champion": odd, "versions": (odd,)})
+    world.store.snapshot = Snapshot("c9", {"m": spoiled})
+    assert world.apply(declared())["m"].as_declared
+    verdict = world.champion().verdict
+    assert verdict is not None
+    assert verdict["outcome"] == "passed"
+
+
+def test_eleven_versions_keep_ten_and_the_champion(world: World) -> None:
+    world.gate = above({"fp0": 0.9} | {f"fp{n}": 0.1 for n in range(1, 12)})
+    world.apply(declared(fingerprint="fp0"))
+    for number in range(1, 12):
+        world.apply(declared(fingerprint=f"fp{number}", revision=f"r{number}"))
+    numbers = [number for number, _ in world.outcomes()]
+    assert numbers == [1, *range(3, 13)]
+    assert world.apply(declared(fingerprint="fp0", revision="r99"))["m"].as_declared
+
+
+def test_decisions_share_a_commit_for_a_bounded_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A steady trickle of trainings does not keep the first of them from being released."""
+    monkeypatch.setattr(engines, "GROUP_S", 0.05)
+    world.jobs = 1
+    world.work = until(threading.Event(), seconds=0.03)
+    world.apply(*(declared(f"m{n}", f"f{n}") for n in range(8)))
+    assert len(world.store.commits) > 1
