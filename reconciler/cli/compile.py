@@ -10,6 +10,7 @@ from reconciler.adapters.runtime import installed
 from reconciler.cli.wiring import open_site
 from reconciler.controller.working_tree import WorkingTree, compiled
 from reconciler.core.runtime import LIBRARIES, declaration
+from reconciler.errors import TransientError
 
 
 def run(*, check: bool, upgrade: bool) -> int:
@@ -39,8 +40,16 @@ def _write(root: Path, stale: Mapping[str, bytes]) -> None:
     for path, text in stale.items():
         target = root / path
         aside = target.with_name(f".{target.name}.new")
-        aside.write_bytes(text)
-        aside.replace(target)
+        try:
+            target.parent.mkdir(exist_ok=True)
+            aside.write_bytes(text)
+            aside.replace(target)
+        except OSError as error:
+            raise TransientError(
+                f"{path} cannot be written: {error.strerror}",
+                reason="NotWritable",
+                hint="check the file's owner and the free space",
+            ) from error
         sys.stdout.write(f"wrote {path}\n")
     if not stale:
         sys.stdout.write("params.yaml is in step with specs/\n")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.core import compilation
-from reconciler.core.blocks import flow, with_block
+from reconciler.core.blocks import flow, scalar, with_block
 from reconciler.core.compilation import PARAMS, RUNTIME_IMAGE, SPECS
 from reconciler.core.runtime import image
 from reconciler.errors import SpecError
@@ -76,15 +76,16 @@ def compiled(
     Raises:
         SpecError: params.yaml cannot be followed.
     """
-    text = tree.read(PARAMS)
+    text = tree.read(PARAMS) or _HEADER
     params = _params(text)
+    declared = params.runtime
     runtime = dict(here if upgrade or not params.runtime else params.runtime)
     params = params.model_copy(update={"runtime": runtime})
     files = tree.specs()
     read, problems = read_fleet(files, params, catalogue)
     lines = {p: dict(params.models[p]) for p in _names(files) if p in params.models}
     lines |= {name: _line(tree, spec, files, params) for name, spec in read.items()}
-    written = _written(text or _HEADER, runtime, lines)
+    written = _written(text, None if runtime == declared else runtime, lines)
     return Compiled({PARAMS: written, RUNTIME_IMAGE: image(runtime)}, problems)
 
 
@@ -108,9 +109,7 @@ def checked(
     return tuple(files), (*read.problems, *problems)
 
 
-def _params(text: bytes | None) -> Params:
-    if text is None:
-        return Params()
+def _params(text: bytes) -> Params:
     read = read_params(text, PARAMS)
     if read.params is None:
         raise SpecError("; ".join(str(p) for p in read.problems), reason="InvalidParams")
@@ -131,10 +130,21 @@ def _line(
 
 
 def _written(
-    text: bytes, runtime: Mapping[str, str], lines: Mapping[str, Mapping[str, str]]
+    text: bytes, runtime: Mapping[str, str] | None, lines: Mapping[str, Mapping[str, str]]
 ) -> bytes:
-    body = "".join(f"  {name}: {flow(lines[name])}\n" for name in sorted(lines))
-    models = f"models:\n{body}" if lines else "models: {}\n"
-    declared = "".join(f'  {name}: "{version}"\n' for name, version in sorted(runtime.items()))
-    result = with_block(text.decode(), "runtime", f"runtime:\n{declared}")
-    return with_block(result, "models", models).encode()
+    """Return params.yaml with these blocks; a runtime of None stands as it is written."""
+    body = "".join(f"  {scalar(name)}: {flow(lines[name])}\n" for name in sorted(lines))
+    result = text.decode()
+    if runtime is not None:
+        declared = "".join(f'  {name}: "{version}"\n' for name, version in sorted(runtime.items()))
+        result = with_block(result, "runtime", f"runtime:\n{declared}")
+    result = with_block(result, "models", f"models:\n{body}" if lines else "models: {}\n")
+    written = result.encode()
+    read = read_params(written, PARAMS).params
+    if read is None or read.models != lines or read.runtime != (runtime or read.runtime):
+        raise SpecError(
+            f"{PARAMS}: `models:` and `runtime:` cannot be replaced as they are written",
+            reason="InvalidParams",
+            hint="write them in block style, the key at the start of a line",
+        )
+    return written

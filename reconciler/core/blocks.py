@@ -23,7 +23,7 @@ def with_block(text: str, key: str, body: str) -> str:
         gap = "" if not text or text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
         return f"{text}{gap}{body}"
     end = start + 1
-    while end < len(lines) and (lines[end][0] in " \t" or _blank_inside(lines, end)):
+    while end < len(lines) and (lines[end][0] in " \t" or _inside(lines, end)):
         end += 1
     return "".join(lines[:start]) + body + "".join(lines[end:])
 
@@ -49,9 +49,13 @@ def _opens(line: str, key: str) -> bool:
     return line.startswith(f"{key}:") and line[len(key) + 1 : len(key) + 2] in ("", " ", "\n", "\r")
 
 
-def _blank_inside(lines: list[str], at: int) -> bool:
-    """Return whether line `at` is blank and the block goes on behind it."""
-    if lines[at].strip():
+def _inside(lines: list[str], at: int) -> bool:
+    """Return whether line `at` is blank or a comment, and the block goes on behind it."""
+    if _says(lines[at]):
         return False
-    rest = next((line for line in lines[at:] if line.strip()), "")
+    rest = next((line for line in lines[at:] if _says(line)), "")
     return rest[:1] in (" ", "\t")
+
+
+def _says(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")

@@ -10,6 +10,11 @@ from reconciler.spec.checks.scope import Scope, of_plain, of_valid
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.problems import Finding
 
+_TAKEN = {
+    "dvc": "DVC takes every file called dvc.yaml for a pipeline",
+    "versions": "on the branch of records, versions/ holds the versions of every model",
+}
+
 
 def check(spec: ModelSpec | None, plain: Any, scope: Scope) -> Iterator[Finding]:
     """Give what is wrong with a spec beyond its schema.
@@ -27,6 +32,9 @@ def check(spec: ModelSpec | None, plain: Any, scope: Scope) -> Iterator[Finding]
     if sections.name is not None and sections.name != scope.stem:
         hint = "the model is called like its file"
         yield Finding(("metadata", "name"), f"the file is called {scope.stem}.yaml", hint)
+    if sections.name in _TAKEN:
+        message = f"a model cannot be called {sections.name}: {_TAKEN[sections.name]}"
+        yield Finding(("metadata", "name"), message, "rename the model and its file")
     if sections.data is not None:
         yield from data.check(sections.data, task, scope)
     if sections.training is not None:
