@@ -39,11 +39,7 @@ class Workspace:
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
         except OSError as error:
-            raise TransientError(
-                f"{self.base} cannot be written: {error.strerror}",
-                reason="NotWritable",
-                hint="check the folder's owner and the free space",
-            ) from error
+            raise _not_writable(self.base, error) from error
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -55,10 +51,14 @@ class Workspace:
             TransientError: Another reconciler is at work; its process id stands in the message.
         """
         path = self.base / "reconciler.lock"
-        with path.open("a+", encoding="utf-8") as lock:
+        try:
+            lock = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise _not_writable(path, error) from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 lock.seek(0)
                 raise TransientError(
                     f"another reconciler is at work here: process {lock.read().strip() or '?'}",
@@ -69,3 +69,11 @@ class Workspace:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+
+def _not_writable(path: Path, error: OSError) -> TransientError:
+    return TransientError(
+        f"{path} cannot be written: {error.strerror}",
+        reason="NotWritable",
+        hint="check the folder's owner and the free space",
+    )
