@@ -72,8 +72,14 @@ class Site:
 
     def fleet(self, revision: str) -> Fleet:
         """Return what `revision` declares."""
-        memo = self.status if self.workspace.base.is_dir() else None
-        return fleets.load(self.git, self.git.resolve(revision), self.catalogue, memo)
+        return fleets.load(self.git, self.git.resolve(revision), self.catalogue, self._memo())
+
+    def _memo(self) -> StatusStore | None:
+        """Return what remembers parsed specs; None where it cannot be used."""
+        try:
+            return self.status if self.workspace.base.is_dir() else None
+        except TransientError:
+            return None
 
     def serving(self, fleet: Fleet) -> Serving:
         """Return the targets of a fleet."""

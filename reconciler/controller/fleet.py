@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from reconciler.core.digest import digest
 from reconciler.core.fingerprint import Contents, fingerprint
 from reconciler.core.plan import Desired, Invalid
 from reconciler.core.runtime import image
-from reconciler.errors import SpecError
+from reconciler.errors import SpecError, TransientError
 from reconciler.spec import yaml
 from reconciler.spec.catalogue import Catalogue
 from reconciler.spec.model import ModelSpec
@@ -111,7 +112,7 @@ def load(git: Git, revision: str, catalogue: Catalogue, memo: Memo | None = None
     files = {path: blobs[oid] for path, oid in specs.items()}
     modes = {path: entry.mode for path, entry in tree.items()}
     kind = _kind(params, catalogue)
-    recalled = memo.parsed(kind, tuple(specs.values())) if memo else {}
+    recalled = _recalled(memo, kind, tuple(specs.values())) if memo else {}
     known = {path: recalled[oid] for path, oid in specs.items() if oid in recalled}
     read, problems = read_fleet(files, params, catalogue, modes, known)
     if memo:
@@ -134,12 +135,20 @@ def _kind(params: Params, catalogue: Catalogue) -> str:
     return f"spec/{digest([__version__, catalogue.version, settings])[:16]}"
 
 
+def _recalled(memo: Memo, kind: str, oids: Sequence[str]) -> dict[str, object]:
+    try:
+        return memo.parsed(kind, oids)
+    except TransientError:  # a memory that cannot be asked costs time, and nothing else
+        return {}
+
+
 def _remember(
     memo: Memo, kind: str, fresh: Mapping[str, str], read: Mapping[str, ModelSpec]
 ) -> None:
     found = {oid: written(read[name]) for oid, name in fresh.items() if name in read}
     if found:
-        memo.keep_parsed(kind, found)
+        with contextlib.suppress(TransientError):  # then they are parsed again
+            memo.keep_parsed(kind, found)
 
 
 def _is_spec(path: str) -> bool:
