@@ -99,7 +99,8 @@ def _table(console: Console, states: Mapping[str, Mapping[str, Any]]) -> None:
     console.print(grid)
     for name, state in states.items():
         if state["sync"] != "Synced" and state["detail"]:
-            console.print(f"{name}: {state['detail']}", soft_wrap=True, highlight=False)
+            said = f"{name}: {state['detail']}"
+            console.print(said, soft_wrap=True, highlight=False, markup=False)
 
 
 def _styled(word: str) -> Text:
@@ -129,7 +130,9 @@ def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
         Text.assemble((name, "bold"), "  ", _styled(state["sync"]), "  ", _styled(state["health"]))
     )
     if state["quarantined"]:
-        console.print(f"its record cannot be read: {state['quarantined']}", style="red")
+        console.print(
+            f"its record cannot be read: {state['quarantined']}", style="red", markup=False
+        )
     for condition in state["conditions"]:
         console.print(
             f"  {condition['type']:<12} {condition['status']:<8} {condition['reason']}"
@@ -153,7 +156,7 @@ def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
             str(version["outcome"]),
             version["revision"][:10],
             _age(version["created"]),
-            str(said),
+            Text(str(said)),
         )
     console.print(grid)
     _evidence(console, champion)
