@@ -13,9 +13,9 @@ from reconciler.core import compilation
 from reconciler.core.runtime import mismatches
 from reconciler.errors import SpecError
 from reconciler.spec import yaml
+from reconciler.spec.defaults import with_defaults
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
-from reconciler.spec.reading import with_defaults
 
 if TYPE_CHECKING:
     from pathlib import Path

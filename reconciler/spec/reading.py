@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -15,6 +14,7 @@ from reconciler.spec.catalogue import Catalogue
 from reconciler.spec.checks import fleet, whole
 from reconciler.spec.checks.paths import LINK
 from reconciler.spec.checks.scope import Scope
+from reconciler.spec.defaults import with_defaults
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 from reconciler.spec.problems import Finding, Keys, Problem, dotted
@@ -152,41 +152,6 @@ def _read(
 def _known(keys: Keys, refused: Collection[Keys]) -> bool:
     """Return whether the schema has a complaint at `keys` or below, which explains this one."""
     return any(one[: len(keys)] == keys for one in refused)
-
-
-def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
-    """Return the plain data of a spec with the fleet's defaults under its `spec:`.
-
-    Mappings are merged key by key, and the spec's own word wins. A spec that names what is
-    trained takes nothing of what the fleet trains by default: its hyperparameters would not fit.
-    """
-    if not defaults or not isinstance(data, dict) or not isinstance(data.get("spec"), dict):
-        return data
-    below = copy.deepcopy(dict(defaults))
-    own, theirs = data["spec"].get("training"), below.get("training")
-    if (
-        isinstance(own, dict)
-        and isinstance(theirs, dict)
-        and _trains(own)
-        not in (
-            (None, None),
-            _trains(theirs),
-        )
-    ):
-        for key in ("estimator", "entrypoint", "hyperparameters", "task", "deps"):
-            theirs.pop(key, None)
-    return {**data, "spec": _merged(below, data["spec"])}
-
-
-def _trains(training: Mapping[str, Any]) -> tuple[Any, Any]:
-    return training.get("estimator"), training.get("entrypoint")
-
-
-def _merged(below: Any, above: Any) -> Any:
-    if not (isinstance(below, dict) and isinstance(above, dict)):
-        return above
-    shared = {key: _merged(below[key], above[key]) for key in below if key in above}
-    return {**below, **above, **shared}
 
 
 def _validated(schema: type[_Schema], data: Any) -> tuple[_Schema | None, list[Finding]]:
