@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.cli.main import Plain
 from reconciler.cli.wiring import open_site
-from reconciler.errors import UsageError
+from reconciler.errors import TerminalError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +25,10 @@ def run(model: str, data: Path, output: Plain) -> int:
     from reconciler.bundle.predictor import open_bundle
 
     site = open_site()
-    record = site.store.read().records.get(model)
+    snapshot = site.store.read()
+    if (why := snapshot.quarantined.get(model)) is not None:
+        raise TerminalError(f"the record of {model} cannot be read: {why}", reason="RecordCorrupt")
+    record = snapshot.records.get(model)
     if record is None or record.champion is None:
         hint = "`reconciler status` lists what is released; `reconciler apply` releases"
         raise UsageError(f"{model} has no released version", reason="NotReleased", hint=hint)
