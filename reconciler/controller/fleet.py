@@ -56,14 +56,19 @@ class Fleet:
         """
         spec = self.spec(name)
         assert spec is not None
-        path = compilation.spec_path(name)
-        line = compilation.line(spec, _plain(self.files[path], path), self.params, self._deps(spec))
-        narrowed = {**self.raw_params, "models": {name: line}}
+        narrowed = {**self.raw_params, "models": {name: self.line(name)}}
         overlays = {
             PARAMS: json.dumps(narrowed, indent=1, default=str).encode(),
             RUNTIME_IMAGE: image(self.params.runtime),
         }
         return tuple(sorted(self._paths(spec) - set(overlays))), overlays
+
+    def line(self, name: str) -> dict[str, str]:
+        """Return the model's line in params.yaml, as it must be."""
+        spec = self.spec(name)
+        assert spec is not None
+        path = compilation.spec_path(name)
+        return compilation.line(spec, _plain(self.files[path], path), self.params, self._deps(spec))
 
     def _deps(self, spec: ModelSpec) -> dict[str, str]:
         return {path: self.tree[path].oid for path in spec.spec.training.deps}
@@ -90,7 +95,13 @@ class Memo(Protocol):
         ...
 
 
-def load(git: Git, revision: str, catalogue: Catalogue, memo: Memo | None = None) -> Fleet:
+def load(
+    git: Git,
+    revision: str,
+    catalogue: Catalogue,
+    memo: Memo | None = None,
+    only: str | None = None,
+) -> Fleet:
     """Return what `revision` declares; a spec that is wrong spoils none of the others.
 
     Args:
@@ -98,12 +109,15 @@ def load(git: Git, revision: str, catalogue: Catalogue, memo: Memo | None = None
         revision: A full commit id.
         catalogue: The estimators that specs may name.
         memo: Remembers parsed specs, so that an unchanged one is recognised by its blob id.
+        only: The one model that is of interest; None: all are.
 
     Raises:
         SpecError: params.yaml or dvc.yaml, on which every model rests, cannot be followed.
     """
     tree = git.tree(revision)
     specs = {path: entry.oid for path, entry in tree.items() if _is_spec(path)}
+    if only is not None:
+        specs = {p: oid for p, oid in specs.items() if p == compilation.spec_path(only)}
     shared = {path: tree[path].oid for path in (PARAMS, PIPELINE) if path in tree}
     blobs = git.blobs([*specs.values(), *shared.values()])
     texts = {path: blobs[oid] for path, oid in shared.items()}
@@ -122,10 +136,10 @@ def load(git: Git, revision: str, catalogue: Catalogue, memo: Memo | None = None
             {oid: PurePosixPath(path).stem for path, oid in specs.items() if path not in known},
             read,
         )
-    contents = _Contents(git, tree, read)
+    found = _Contents(git, tree, read)
     models: dict[str, Desired | Invalid] = _invalid(problems, specs, read)
     for name, spec in read.items():
-        models.setdefault(name, _desired(spec, params, contents, pipeline, revision))
+        models.setdefault(name, _desired(spec, params, found, pipeline, revision))
     return Fleet(revision, tree, params, pipeline, models, problems, raw_params, files)
 
 
@@ -203,6 +217,15 @@ def _desired(
     except SpecError as error:
         return Invalid(error.reason, str(error))
     return Desired(spec, fingerprint(spec, params, found, pipeline), revision)
+
+
+def contents(git: Git, tree: Tree, spec: ModelSpec) -> Contents:
+    """Return the content ids that one model rests on.
+
+    Raises:
+        SpecError: Data or code is not in the tree.
+    """
+    return _Contents(git, tree, {spec.name: spec}).of(spec)
 
 
 class _Contents:

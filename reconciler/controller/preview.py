@@ -10,10 +10,12 @@ from typing import Any
 
 from reconciler.adapters.git import Git
 from reconciler.adapters.snapshot import Snapshot
+from reconciler.controller import former
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.former import State
 from reconciler.controller.memory import Memory, judged, observed
 from reconciler.core import compilation
-from reconciler.core.changes import Change, changes
+from reconciler.core.changes import Change
 from reconciler.core.plan import (
     Confirm,
     Desired,
@@ -31,9 +33,7 @@ from reconciler.core.record import Record, Version
 from reconciler.core.runtime import Mismatch
 from reconciler.core.standing import GOOD
 from reconciler.core.verdict import Verdict
-from reconciler.errors import ReconcilerError
 from reconciler.spec.catalogue import Catalogue
-from reconciler.spec.reading import read_params, read_spec, resolved
 
 
 class Kind(StrEnum):
@@ -131,9 +131,11 @@ class Preview:
         kind = _kind(first, plan, record)
         if kind in (Kind.UNCHANGED, Kind.BLOCKED):
             return Row(name, kind, plan.reason, plan.message)
-        old = self._before(record)
-        found = self._changes(name, old)
-        stages = self._stages(name, old, found) if kind in (Kind.CREATE, Kind.RETRAIN) else ()
+        old, new = self._before(name, record), former.state(self._git, self._fleet, name)
+        found = former.differences(old, new) if old and new else ()
+        stages: tuple[str, ...] = ()
+        if kind in (Kind.CREATE, Kind.RETRAIN):
+            stages = former.stages(old, new) if old and new else compilation.STAGES
         seconds = self._durations.get(name, {})
         known = {stage: seconds[stage] for stage in stages if stage in seconds}
         return Row(name, kind, plan.reason, plan.message, found, stages, known, said)
@@ -153,52 +155,13 @@ class Preview:
             return Invalid("RecordCorrupt", why)
         return self._fleet.models.get(name)
 
-    def _before(self, record: Record | None) -> Version | None:
-        """Return the version whose spec the changes are told from."""
+    def _before(self, name: str, record: Record | None) -> State | None:
+        """Return what the record satisfies, from which the changes are told."""
         if record is None:
             return None
-        return record.champion or (record.versions[-1] if record.versions else None)
-
-    def _changes(self, name: str, old: Version | None) -> tuple[Change, ...]:
-        new = self._fleet.spec(name)
-        former = old and self._spec_at(old.revision, name)
-        if new is None or former is None:
-            return ()
-        return changes(former, resolved(new))
-
-    def _spec_at(self, revision: str, name: str) -> dict[str, object] | None:
-        """Return the resolved spec of an earlier revision; None when it is gone or not valid."""
-        try:
-            tree = self._git.tree(revision)
-            paths = [p for p in (compilation.PARAMS, compilation.spec_path(name)) if p in tree]
-            blobs = self._git.blobs([tree[path].oid for path in paths])
-        except ReconcilerError:
-            return None
-        texts = {path: blobs[tree[path].oid] for path in paths}
-        if len(texts) < 2:
-            return None
-        params = read_params(texts[compilation.PARAMS], compilation.PARAMS).params
-        path = compilation.spec_path(name)
-        read = read_spec(texts[path], path, params or self._fleet.params, self._catalogue)
-        return resolved(read.spec) if read.spec else None
-
-    def _stages(self, name: str, old: Version | None, found: tuple[Change, ...]) -> tuple[str, ...]:
-        decisive = [c.field for c in found if c.field.startswith(("spec.data", "spec.training"))]
-        only_training = decisive and all(f.startswith("spec.training") for f in decisive)
-        if old is None or not only_training or self._runs_on_other_ground(name, old):
-            return compilation.STAGES
-        return compilation.STAGES[1:]
-
-    def _runs_on_other_ground(self, name: str, old: Version) -> bool:
-        """Return whether data, pipeline or runtime changed since the old version's commit."""
-        spec = self._fleet.spec(name)
-        try:
-            tree = self._git.tree(old.revision)
-        except ReconcilerError:
-            return True
-        data = (spec and compilation.data_path(spec)) or compilation.RUNTIME_IMAGE
-        paths = (data, f"{data}.dvc", compilation.PIPELINE, compilation.RUNTIME_IMAGE)
-        return any(tree.get(path) != self._fleet.tree.get(path) for path in paths)
+        last = record.champion or (record.versions[-1] if record.versions else None)
+        revision = record.released or (last and last.revision)
+        return (revision and former.former(self._git, revision, name, self._catalogue)) or None
 
 
 def _kind(first: Plan, last: Plan, record: Record | None) -> Kind:
