@@ -22,7 +22,7 @@ from reconciler.core.gate import (
 from reconciler.core.plan import Desired
 from reconciler.core.record import Version
 from reconciler.core.verdict import Verdict
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, TransientError
 from reconciler.spec.metrics import METRICS
 from reconciler.spec.model import Rule
 
@@ -100,12 +100,19 @@ class Judging:
         compared = [rule for rule in rules if rule.compare is not None]
         if champion is None or released or not compared:
             return NoChampion()
+        # What is missing of the version itself is no matter of the champion's, so it is raised.
+        test = self._artifacts.prepared(version, "test.parquet")
+        answers = self._artifacts.predictions(version)
         try:
-            return self._rivalry(version, champion, compared)
+            return self._rivalry(version, champion, compared, test, answers)
+        except TransientError:  # it is asked again later, so there is no answer to put on record
+            raise
         except (ReconcilerError, ValueError) as error:
             return Unscorable(str(error))
 
-    def _rivalry(self, version: Version, champion: Version, rules: list[Rule]) -> Rival:
+    def _rivalry(
+        self, version: Version, champion: Version, rules: list[Rule], rows: Path, own: Path
+    ) -> Rival:
         import polars as pl
 
         from reconciler.bundle import signature
@@ -114,13 +121,12 @@ class Judging:
         mine, theirs = (signature.read(self._artifacts.bundle(v)) for v in (version, champion))
         if why := _incomparable(mine, theirs):
             return Unscorable(why)
-        test = pl.read_parquet(self._artifacts.prepared(version, "test.parquet"))
+        test, answers = pl.read_parquet(rows), pl.read_parquet(own)
         unseen = self._unseen(champion, test)
         if unseen.sum() < LEAST_ROWS:
             return Unscorable(
                 f"only {int(unseen.sum())} rows that neither trained on, {LEAST_ROWS} needed"
             )
-        answers = pl.read_parquet(self._artifacts.predictions(version))
         held = self._answers(champion, version, test)
         kept = pl.Series(unseen)
         return Rivalry(
