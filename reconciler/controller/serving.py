@@ -7,7 +7,6 @@ from pathlib import Path
 
 from reconciler.core.record import Record
 from reconciler.core.target_plan import Converge, Seen, TargetPlan, Withdraw, plan_target
-from reconciler.errors import ReconcilerError
 from reconciler.ports.targets import Target
 from reconciler.spec.model import ModelSpec
 
@@ -47,13 +46,6 @@ class Serving:
             done = self._bring(name, target, champion, record)
             plan = done if own is None or known == own else plan
         return plan
-
-    def settle(self, name: str, spec: ModelSpec | None, record: Record | None) -> TargetPlan:
-        """Do what `converge` does, and return what went wrong instead of raising it."""
-        try:
-            return self.converge(name, spec, record)
-        except ReconcilerError as error:
-            return TargetPlan(error.reason, str(error))
 
     def _bring(
         self, name: str, target: Target, champion: str | None, record: Record | None

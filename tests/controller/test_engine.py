@@ -278,7 +278,10 @@ def test_a_target_that_raises_what_nobody_expects_stops_no_other_model(
     assert world.champion("other").number == 1
 
 
-def test_decisions_that_are_ready_together_share_a_commit(world: World) -> None:
+def test_decisions_that_are_ready_together_share_a_commit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "GROUP_S", 10.0)
     barrier = threading.Barrier(2)
 
     def work(job: Job) -> None:

@@ -1,0 +1,88 @@
+"""Serving: targets brought to what the record says, by as few acts as that takes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.targets.memory import MemoryTarget
+from reconciler.controller.serving import Serving
+from reconciler.core import record as records
+from reconciler.core.record import Outcome, Pointer, Record, Version
+from reconciler.errors import TerminalError
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Counting(MemoryTarget):
+    """A target that counts what it is asked to do."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None)
+        self.acts: list[str] = []
+
+    def converge(self, model: str, bundle: Path, digest: str) -> None:
+        self.acts.append("converge")
+        super().converge(model, bundle, digest)
+
+    def withdraw(self, model: str) -> None:
+        self.acts.append("withdraw")
+        super().withdraw(model)
+
+
+def released(digit: str = "0") -> Record:
+    version = Version(
+        number=1,
+        outcome=Outcome.RELEASED,
+        fingerprint="fp1",
+        revision="r1",
+        created=NOW,
+        bundle=Pointer(md5=digit * 32 + ".dir"),
+    )
+    return records.promote(records.with_version(records.empty("m"), version), 1, "r1")
+
+
+@pytest.fixture
+def target() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def serving(target: Counting, tmp_path: Path) -> Serving:
+    return Serving({"directory": target}, lambda _: tmp_path)
+
+
+def test_what_is_served_as_recorded_is_left_alone(serving: Serving, target: Counting) -> None:
+    assert serving.converge("m", None, released()).reason == "Settled"
+    assert serving.converge("m", None, released()).reason == "Settled"
+    assert target.acts == ["converge"]
+
+
+def test_damage_is_healed_and_a_new_champion_rolled_out(serving: Serving, target: Counting) -> None:
+    serving.converge("m", None, released("0"))
+    target.damage("m", TerminalError("a flipped byte"))
+    assert serving.converge("m", None, released("0")).reason == "Settled"
+    assert serving.converge("m", None, released("1")).reason == "Settled"
+    assert target.acts == ["converge"] * 3
+
+
+def test_what_nothing_releases_is_withdrawn_once(serving: Serving, target: Counting) -> None:
+    serving.converge("m", None, released())
+    retired = records.retire(released(), "r2")
+    assert serving.converge("m", None, retired).reason == "NotReleased"
+    assert serving.converge("m", None, None).reason == "NotReleased"
+    assert target.acts == ["converge", "withdraw"]
+
+
+def test_a_bundle_that_is_nowhere_leaves_what_is_served(target: Counting, tmp_path: Path) -> None:
+    def fetch(_: Record) -> Path:
+        raise TerminalError("it is gone", reason="DataMissing")
+
+    Serving({"directory": target}, lambda _: tmp_path).converge("m", None, released("0"))
+    with pytest.raises(TerminalError):
+        Serving({"directory": target}, fetch).converge("m", None, released("1"))
+    served = target.observe("m")
+    assert served is not None
+    assert served.digest == "0" * 32 + ".dir"
