@@ -79,6 +79,7 @@ class DeployedStore:
     ) -> None:
         self._git = git
         self.ref = ref
+        self._upstream = f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}"
         self._config = config_file(remotes or {}, default_remote)
         self._window_s = window_s
         self._clock = clock
@@ -92,12 +93,14 @@ class DeployedStore:
     def read(self) -> Snapshot:
         """Return every record at the branch's present commit.
 
+        In a clone that has no such branch yet, the one of its `origin` is read.
+
         A record that cannot be read is quarantined; the others are there.
 
         Raises:
             TerminalError: `ForeignBranch`: the branch holds something else; `RecordTooNew`.
         """
-        commit = self._git.read_ref(self.ref)
+        commit = self._git.read_ref(self.ref) or self._git.read_ref(self._upstream)
         if commit is None:
             return Snapshot(None)
         latest = self._latest
@@ -155,7 +158,15 @@ class DeployedStore:
                 self._writing = False
                 self._turn.notify_all()
 
+    def _adopt(self) -> None:
+        """Begin where the remote's branch is, so that a fresh clone goes on with its history."""
+        if self._git.read_ref(self.ref) is None:
+            commit = self._git.read_ref(self._upstream)
+            if commit is not None:
+                self._git.update_ref(self.ref, commit, None)
+
     def _write(self, batch: Sequence[_Request]) -> None:
+        self._adopt()
         for attempt in range(_ATTEMPTS):
             before = self.read()
             after = _applied(before, batch)
