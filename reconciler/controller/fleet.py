@@ -137,7 +137,7 @@ def load(
             read,
         )
     found = _Contents(git, tree, read)
-    models: dict[str, Desired | Invalid] = _invalid(problems, specs, read)
+    models: dict[str, Desired | Invalid] = _invalid(problems, files, read)
     for name, spec in read.items():
         models.setdefault(name, _desired(spec, params, found, pipeline, revision))
     return Fleet(revision, tree, params, pipeline, models, problems, raw_params, files)
@@ -173,7 +173,9 @@ def _is_spec(path: str) -> bool:
 def _params(text: bytes | None) -> tuple[Params, Mapping[str, Any]]:
     if text is None:
         raise SpecError(
-            f"{PARAMS} is missing", reason="ParamsMissing", hint="run `reconciler compile`"
+            f"{PARAMS} is not in this commit",
+            reason="ParamsMissing",
+            hint="run `reconciler compile` and commit what it writes",
         )
     read = read_params(text, PARAMS)
     if read.params is None:
@@ -183,17 +185,21 @@ def _params(text: bytes | None) -> tuple[Params, Mapping[str, Any]]:
 
 def _plain(text: bytes | None, path: str) -> Mapping[str, Any]:
     if text is None:
-        raise SpecError(f"{path} is missing", reason="PipelineMissing", hint="restore it from git")
+        raise SpecError(
+            f"{path} is not in this commit",
+            reason="PipelineMissing",
+            hint="`reconciler compile` writes it where there is none; commit it",
+        )
     data = yaml.load(text, path).data
     return data if isinstance(data, Mapping) else {}
 
 
 def _invalid(
-    problems: tuple[Problem, ...], specs: Mapping[str, str], read: Mapping[str, ModelSpec]
+    problems: tuple[Problem, ...], files: Mapping[str, bytes], read: Mapping[str, ModelSpec]
 ) -> dict[str, Desired | Invalid]:
     """Return why each spec that could not be read is invalid: none of them is taken for gone."""
     models: dict[str, Desired | Invalid] = {}
-    for path in specs:
+    for path in files:
         name = PurePosixPath(path).stem
         if name in read:
             continue
@@ -202,7 +208,20 @@ def _invalid(
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         said = f"{errors[0]}{more}" if errors else f"{path} cannot be followed"
         models[name] = Invalid("InvalidSpec", said)
+        if (also := _declared(files[path], path)) is not None and also not in read:
+            models.setdefault(also, Invalid("InvalidSpec", said))
     return models
+
+
+def _declared(text: bytes, path: str) -> str | None:
+    """Return the name that an invalid spec gives its model: a half-done rename retires nothing."""
+    try:
+        plain = _plain(text, path)
+    except SpecError:
+        return None
+    metadata = plain.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return name if isinstance(name, str) else None
 
 
 def _desired(
