@@ -79,7 +79,8 @@ def _trailers(after: Record, version: Version | None) -> tuple[tuple[str, str], 
     found = [("Model", after.model)]
     if version is not None:
         verdict = version.outcome.value
-        found += [("Version", str(version.number)), ("Revision", version.revision)]
+        found += [("Version", str(version.number))]
+        found += [("Revision", after.attempted or version.revision)]
         found += [("Verdict", f"{verdict} ({version.reason})" if version.reason else verdict)]
     elif after.attempted is not None:
         found += [("Revision", after.attempted)]
