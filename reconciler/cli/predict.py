@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli.main import Plain
-from reconciler.cli.wiring import open_site
-from reconciler.errors import TerminalError, UsageError
+from reconciler.cli.wiring import Site, open_site
+from reconciler.errors import ReconcilerError, TerminalError, UsageError
+from reconciler.spec.model import Reader
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,7 +36,7 @@ def run(model: str, data: Path, output: Plain) -> int:
         raise UsageError(f"{model} has no released version", reason="NotReleased", hint=hint)
     site.workspace.prepare()
     predictor = open_bundle(site.artifacts.champion(record))
-    rows = _rows(data, predictor)
+    rows = _rows(data, predictor, _reader(site, model))
     answers = _answers(predictor.predict(rows))
     if output is Plain.JSON:
         version = record.champion.number
@@ -45,7 +47,7 @@ def run(model: str, data: Path, output: Plain) -> int:
     return 0
 
 
-def _rows(path: Path, predictor: Predictor) -> dict[str, list[Any]]:
+def _rows(path: Path, predictor: Predictor, reader: Reader) -> dict[str, list[Any]]:
     """Return the file's columns as plain values; the fields it must have are the signature's.
 
     Text that stands for a number in a CSV is read by the type that the signature states, never
@@ -56,23 +58,78 @@ def _rows(path: Path, predictor: Predictor) -> dict[str, list[Any]]:
     if not path.is_file():
         raise UsageError(f"{path} is not a file", reason="NoSuchFile")
     try:
-        frame = _read(path)
+        frame = _read(path, reader)
     except (pl.exceptions.PolarsError, ValueError, UnicodeDecodeError) as error:
         first = str(error).strip().splitlines()[0]
         raise UsageError(f"{path} cannot be read: {first}", reason="UnreadableRows") from error
-    wanted = [item.name for item in predictor.signature.inputs]
-    known = [name for name in frame.columns if name in wanted]
-    return {name: frame[name].to_list() for name in known}
+    inputs = {item.name: item.type for item in predictor.signature.inputs}
+    known = [name for name in frame.columns if name in inputs]
+    _check_fields(frame.columns, known, predictor)
+    return {name: _column(name, inputs[name], frame[name].to_list()) for name in known}
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _check_fields(columns: Sequence[str], known: Sequence[str], predictor: Predictor) -> None:
+    needed = [i.name for i in predictor.signature.inputs if not i.nullable]
+    if missing := [name for name in needed if name not in known]:
+        spare = [name for name in columns if name not in known]
+        close = difflib.get_close_matches(missing[0], spare, 1)
+        hint = f"there is {close[0]}" if close else f"wanted: {', '.join(needed)}"
+        raise UsageError(f"{missing[0]}: the field is missing", reason="BadInput", hint=hint)
+
+
+def _column(name: str, kind: str, values: list[Any]) -> list[Any]:
+    """Return a column's values; texts in a numeric column are read as the numbers they spell.
+
+    One value that is none makes the whole column of a CSV arrive as texts.
+    """
+    if kind not in ("number", "integer") or not any(isinstance(v, str) for v in values):
+        return values
+    read = []
+    for row, value in enumerate(values, 1):
+        try:
+            read.append(float(value) if isinstance(value, str) else value)
+        except ValueError as error:
+            message = f"row {row}: {name}: {value!r:.60} is not a number"
+            raise UsageError(message, reason="BadInput") from error
+    return read
+
+
+def _reader(site: Site, model: str) -> Reader:
+    """Return how the model's own table is read: rows to predict look like it as a rule."""
+    try:
+        spec = site.fleet("HEAD").spec(model)
+    except ReconcilerError:
+        spec = None
+    return spec.spec.data.reader if spec else Reader()
+
+
+def _text(path: Path, reader: Reader, usual: str) -> pl.DataFrame:
+    import polars as pl
+
+    separator = reader.separator or usual
+    with path.open(encoding=reader.encoding) as file:
+        first = file.readline().rstrip("\r\n").split(separator)
+    headed = reader.header or bool(set(first) & set(reader.names))
+    return pl.read_csv(
+        path,
+        separator=separator,
+        has_header=headed,
+        new_columns=None if headed else list(reader.names) or None,
+        quote_char=reader.quote,
+        null_values=list(reader.nulls),
+        encoding=reader.encoding,
+        infer_schema_length=None,
+    )
+
+
+def _read(path: Path, reader: Reader) -> pl.DataFrame:
     import polars as pl
 
     match path.suffix:
         case ".csv":
-            return pl.read_csv(path, infer_schema_length=None)
+            return _text(path, reader, ",")
         case ".tsv":
-            return pl.read_csv(path, separator="\t", infer_schema_length=None)
+            return _text(path, reader, "\t")
         case ".parquet":
             return pl.read_parquet(path)
         case ".jsonl" | ".ndjson":
