@@ -51,5 +51,7 @@ def _write(root: Path, stale: Mapping[str, bytes]) -> None:
                 hint="check the file's owner and the free space",
             ) from error
         sys.stdout.write(f"wrote {path}\n")
-    if not stale:
+    if stale:
+        sys.stdout.write("commit what was written: what counts is what is in git\n")
+    else:
         sys.stdout.write("params.yaml is in step with specs/\n")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.core import compilation
 from reconciler.core.blocks import flow, scalar, with_block
-from reconciler.core.compilation import PARAMS, RUNTIME_IMAGE, SPECS
+from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SPECS
 from reconciler.core.runtime import image
 from reconciler.errors import SpecError
 from reconciler.spec import yaml
@@ -86,11 +87,22 @@ def compiled(
     lines = {p: dict(params.models[p]) for p in _names(files) if p in params.models}
     lines |= {name: _line(tree, spec, files, params) for name, spec in read.items()}
     written = _written(text, None if runtime == declared else runtime, lines)
-    return Compiled({PARAMS: written, RUNTIME_IMAGE: image(runtime)}, problems)
+    generated = {PARAMS: written, RUNTIME_IMAGE: image(runtime)}
+    if tree.read(PIPELINE) is None:
+        generated[PIPELINE] = _pipeline()
+    return Compiled(generated, problems)
+
+
+def _pipeline() -> bytes:
+    """Return the pipeline for a repository that has none; from then on it is the user's own."""
+    return importlib.resources.files(__package__).joinpath("pipeline.yaml").read_bytes()
 
 
 def checked(
-    tree: WorkingTree, catalogue: Catalogue, chosen: tuple[str, ...]
+    tree: WorkingTree,
+    catalogue: Catalogue,
+    chosen: tuple[str, ...],
+    modes: Mapping[str, str] | None = None,
 ) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
     """Return the specs that were checked and every problem found, also in params.yaml.
 
@@ -98,6 +110,8 @@ def checked(
         tree: The working tree.
         catalogue: The estimators that specs may name.
         chosen: Files to check, relative to the root; none: all of specs/.
+        modes: Git mode of every file of the working tree, by path; None: what specs name is
+            not looked for.
     """
     read = read_params(tree.read(PARAMS) or b"{}", PARAMS)
     files = tree.specs()
@@ -105,7 +119,7 @@ def checked(
         files = {path: text for path in chosen if (text := tree.read(path)) is not None}
     if read.params is None:
         return tuple(files), read.problems
-    _, problems = read_fleet(files, read.params, catalogue)
+    _, problems = read_fleet(files, read.params, catalogue, modes)
     return tuple(files), (*read.problems, *problems)
 
 
