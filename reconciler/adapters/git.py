@@ -189,6 +189,28 @@ class Git:
         """Return whether git ignores `path`, relative to the top folder, existing or not."""
         return self._git("check-ignore", "--quiet", "--", path, check=False).code == 0
 
+    def uncommitted(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return what below `paths` differs from HEAD or is untracked, and not ignored; sorted."""
+        done = self._git(
+            "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *paths,
+            check=False,
+        )  # fmt: skip
+        lines = os.fsdecode(done.stdout).split("\0")
+        return tuple(sorted(line[3:] for line in lines if line))
+
+    def files(self) -> dict[str, str]:
+        """Return the working tree's files, tracked or not yet, by path: `100644` or `120000`.
+
+        What git ignores is left out.
+        """
+        done = self._git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        found = [path for path in os.fsdecode(done.stdout).split("\0") if path]
+        return {
+            path: "120000" if (self.root / path).is_symlink() else "100644"
+            for path in found
+            if os.path.lexists(self.root / path)
+        }
+
     def write_blob(self, content: bytes) -> str:
         """Write `content` as a blob and return its id."""
         return self.write_blobs([content])[0]

@@ -21,20 +21,22 @@ def run(models: tuple[str, ...], rev: str, jobs: int | None) -> int:
     """Return 0 when every model is as declared, 1 when one is not, 130 when interrupted."""
     console = Console()
     try:
-        standings = _converged(console, models, rev, jobs)
+        standings, told = _converged(console, models, rev, jobs)
     except KeyboardInterrupt:
         console.print("interrupted; what was trained is kept, the next apply goes on from there")
         return 130
-    return _report(console, standings)
+    return _report(console, standings, told)
 
 
 def _converged(
     console: Console, models: tuple[str, ...], rev: str, jobs: int | None
-) -> Mapping[str, Standing]:
+) -> tuple[Mapping[str, Standing], set[tuple[str, str]]]:
     site = open_site()
     site.workspace.prepare()
     with site.workspace.alone(), _terminating(), Progress(console) as progress:
         fleet = site.fleet(rev)
+        for note in site.uncommitted(fleet, rev):
+            console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
         tools = site.tools(fleet, jobs or os.cpu_count() or 1, progress)
         try:
             engine = Engine(fleet, tools, progress)
@@ -43,7 +45,7 @@ def _converged(
         finally:
             tools.trainer.stop()
         site.export()
-    return standings
+    return standings, progress.told
 
 
 def _chosen(engine: Engine, models: tuple[str, ...]) -> tuple[str, ...]:
@@ -57,17 +59,27 @@ def _chosen(engine: Engine, models: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(models)) or known
 
 
-def _report(console: Console, standings: Mapping[str, Standing]) -> int:
+def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple[str, str]]) -> int:
+    """Say what is not as declared, and why where that was not said yet; return the exit code."""
+    standings = {name: s for name, s in standings.items() if s.reason != "Retired"}
     wrong = {name: s for name, s in standings.items() if not s.as_declared}
     for name, stands in wrong.items():
         why = stands.message or stands.reason
+        if any(model == name and why in message for model, message in told):
+            continue
         console.print(
             f"✗ {name}: {stands.reason}: {why}", style="red", markup=False, soft_wrap=True
         )
     count = len(standings)
     if wrong:
         verb = "is" if len(wrong) == 1 else "are"
-        console.print(f"{len(wrong)} of {count} {verb} not as declared.", highlight=False)
+        names = ", ".join(wrong)
+        console.print(
+            f"{len(wrong)} of {count} {verb} not as declared: {names}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
         return 1
     noun = "model is" if count == 1 else "models are"
     console.print(f"{count} {noun} as declared.", highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -32,12 +33,16 @@ def run(models: tuple[str, ...], rev: str, output: Plain, *, detailed: bool) -> 
     """Return 0; with `detailed`, 2 when there are changes and 1 when a model is blocked."""
     site = open_site()
     fleet = site.fleet(rev)
+    if output is Plain.TEXT:
+        for note in site.uncommitted(fleet, rev):
+            sys.stdout.write(f"note: {note}\n")
     preview = _preview(site, fleet)
     known = preview.names()
     if unknown := [name for name in models if name not in known]:
         hint = f"there are: {', '.join(known) or 'none'}"
         raise UsageError(f"no model is called {unknown[0]}", reason="UnknownModel", hint=hint)
     rows = [preview.row(name) for name in dict.fromkeys(models or known)]
+    rows = [row for row in rows if models or row.reason != "Retired"]
     if output is Plain.JSON:
         plain = {"revision": fleet.revision, "models": [row.plain() for row in rows]}
         print(json.dumps(plain, indent=2, default=str))  # noqa: T201  the verb's own output

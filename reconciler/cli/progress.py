@@ -29,6 +29,8 @@ class Progress:
         self._console = console
         self._lock = threading.Lock()
         self._running: dict[str, tuple[str, float]] = {}
+        self.told: set[tuple[str, str]] = set()
+        """What went wrong and was said already: model and message."""
         self._live: Live | None = None
 
     def __enter__(self) -> Progress:
@@ -66,8 +68,11 @@ class Progress:
                 self._running[event.model] = (event.stage, time.monotonic())
             case StageEnded():
                 pass
-            case Trained() | Decided():
+            case Trained():
                 self._running.pop(event.model, None)
+            case Decided():
+                self._running.pop(event.model, None)
+                self.told |= set() if event.good else {(event.model, event.message)}
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

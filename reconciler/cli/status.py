@@ -15,7 +15,9 @@ from rich.text import Text
 
 from reconciler.cli.main import Table
 from reconciler.cli.wiring import Site, open_site
+from reconciler.core.plan import Plan
 from reconciler.core.record import Record
+from reconciler.core.standing import GOOD
 from reconciler.core.stored import to_plain
 from reconciler.errors import UsageError
 
@@ -49,11 +51,13 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
     """Return, by model, its record joined with health and conditions."""
     snapshot = site.store.read()
     seen, conditions = site.observed()
-    names = sorted({*snapshot.records, *snapshot.quarantined, *seen})
+    plans = site.release_plans(snapshot)
+    names = sorted({*snapshot.records, *snapshot.quarantined, *seen, *plans})
     return {
         name: {
             "model": name,
             **_seen(seen.get(name)),
+            **_sync(plans.get(name)),
             "quarantined": snapshot.quarantined.get(name),
             "conditions": conditions.get(name, []),
             "record": _plain(snapshot.records.get(name)),
@@ -64,6 +68,18 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
 
 def _seen(found: Mapping[str, Any] | None) -> dict[str, Any]:
     return dict(found or {"sync": "Unknown", "health": "Unknown", "detail": "", "seen": None})
+
+
+def _sync(plan: Plan | None) -> dict[str, Any]:
+    """Return whether the record is what HEAD declares now, whenever it was last looked at."""
+    if plan is None:
+        return {}
+    synced = plan.reason in GOOD and not plan.actions
+    return {
+        "sync": "Synced" if synced else "OutOfSync",
+        "detail": "" if synced else plan.message,
+        "reason": plan.reason,
+    }
 
 
 def _plain(record: Record | None) -> Any:
@@ -83,9 +99,10 @@ def _table(console: Console, states: Mapping[str, Mapping[str, Any]]) -> None:
         console.print("Nothing is recorded yet; `reconciler apply` begins.")
         return
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for column in ("MODEL", "SYNC", "HEALTH", "V", "RELEASED", "METRIC", "REVISION"):
+    for column in ("MODEL", "SYNC", "HEALTH", "V", "TRAINED", "METRIC", "REVISION"):
         grid.add_column(column, no_wrap=True)
-    for name, state in states.items():
+    shown = {n: s for n, s in states.items() if s.get("reason") != "Retired"}
+    for name, state in shown.items():
         champion = (state["record"] or {}).get("champion") or {}
         grid.add_row(
             name,
@@ -98,7 +115,7 @@ def _table(console: Console, states: Mapping[str, Mapping[str, Any]]) -> None:
         )
     console.print(grid)
     for name, state in states.items():
-        if state["sync"] != "Synced" and state["detail"]:
+        if name in shown and state["sync"] != "Synced" and state["detail"]:
             said = f"{name}: {state['detail']}"
             console.print(said, soft_wrap=True, highlight=False, markup=False)
 
@@ -160,6 +177,10 @@ def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
         )
     console.print(grid)
     _evidence(console, champion)
+    latest = max(versions, key=lambda v: int(v["number"]))
+    if champion is None or latest["number"] != champion["number"]:
+        console.print(f"Version {latest['number']}, {latest['outcome']}:", highlight=False)
+        _evidence(console, latest)
 
 
 def _evidence(console: Console, champion: Mapping[str, Any] | None) -> None:

@@ -18,7 +18,7 @@ def run(paths: tuple[Path, ...], output: Checks) -> int:
     site = open_site()
     tree = WorkingTree(site.root)
     chosen = tuple(_relative(path, site.root) for path in paths)
-    files, problems = checked(tree, site.catalogue, chosen)
+    files, problems = checked(tree, site.catalogue, chosen, site.git.files())
     sys.stdout.write(FORMATS[output.value](problems))
     errors = sum(problem.severity == "error" for problem in problems)
     if output is Checks.TEXT:

@@ -13,12 +13,15 @@ from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.export import export
 from reconciler.adapters.git import Git
 from reconciler.adapters.runtime import installed
+from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.controller import fleet as fleets
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.memory import Memory, observed
 from reconciler.controller.workspace import Workspace
+from reconciler.core import compilation
 from reconciler.core.conditions import Condition
-from reconciler.core.plan import Desired
+from reconciler.core.plan import Desired, Plan, plan_release
 from reconciler.core.record import Version
 from reconciler.core.runtime import LIBRARIES, mismatches
 from reconciler.core.verdict import Verdict
@@ -81,6 +84,21 @@ class Site:
         except TransientError:
             return None
 
+    def uncommitted(self, fleet: Fleet, rev: str) -> tuple[str, ...]:
+        """Return a note about changes of the working tree that `rev` does not hold."""
+        if rev != "HEAD":
+            return ()
+        specs = (fleet.spec(name) for name in fleet.models)
+        data = {path for spec in specs if spec and (path := compilation.data_path(spec))}
+        watched = ("specs", compilation.PARAMS, compilation.PIPELINE, *sorted(data)[:1000])
+        found = self.git.uncommitted(watched)
+        if not found:
+            return ()
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        verb = "is" if len(found) == 1 else "are"
+        listed = ", ".join(found[:3])
+        return (f"{listed}{more} {verb} not committed; HEAD ({fleet.revision[:7]}) is followed",)
+
     def serving(self, fleet: Fleet) -> Serving:
         """Return the targets of a fleet."""
         from reconciler.adapters.targets import KNOWN, open_target
@@ -124,6 +142,21 @@ class Site:
             return self.status.last_durations()
         except TransientError:
             return {}
+
+    def release_plans(self, snapshot: Snapshot) -> dict[str, Plan]:
+        """Return what the release rules say of each model at HEAD; empty when HEAD cannot be."""
+        try:
+            fleet = self.fleet("HEAD")
+        except ReconcilerError:
+            return {}
+        return {
+            name: plan_release(
+                fleet.models.get(name),
+                observed(snapshot.records.get(name), Memory(), None, ()),
+                datetime.now(UTC),
+            )
+            for name in {*fleet.models, *snapshot.records}
+        }
 
     def observed(self) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
         """Return how each model stood when it was last looked at, and its conditions."""

@@ -95,6 +95,7 @@ def _candidate(version: Version, record: Record | None) -> Candidate:
         verdict=_outcome(version),
         judged=version.judged,
         recorded=own.judged if own else None,
+        said=str((version.verdict or {}).get("message", "")),
     )
 
 

@@ -33,6 +33,9 @@ class Candidate:
     recorded: str | None = None
     """The question whose answer stands in the release record; None: not recorded yet."""
 
+    said: str = ""
+    """The verdict in one sentence."""
+
 
 def question(acceptance: Sequence[Rule], candidate: Candidate, champion: Candidate | None) -> str:
     """Return what a verdict on `candidate` rests on: `<rules and answers>:<rival>`.

@@ -152,6 +152,7 @@ class Plan:
 
 Rule = Callable[[Desired | Invalid | None, Observed, datetime], Plan | None]
 
+_REMEDY = "install these, or declare yours with `reconciler compile --upgrade-runtime`"
 TRANSIENT_PAUSE = timedelta(seconds=30)
 
 
@@ -192,7 +193,7 @@ def _refuse(desired: Desired | Invalid | None, observed: Observed, _: datetime) 
         return None
     if observed.mismatches:
         found = ", ".join(str(item) for item in observed.mismatches)
-        return Plan("RuntimeMismatch", f"cannot train with these libraries: {found}")
+        return Plan("RuntimeMismatch", f"cannot train with these libraries: {found} ({_REMEDY})")
     return next((_refusal(b) for b in observed.broken if _repeats(b, desired)), None)
 
 
@@ -285,11 +286,12 @@ def _settle(desired: Desired | Invalid | None, observed: Observed, _: datetime) 
         case Outcome.PASSED:
             return Plan("Settled", "as declared")
         case Outcome.INCONCLUSIVE:
-            return Plan("Inconclusive", "the gate could not tell")
+            return Plan("Inconclusive", candidate.said or "the gate could not tell")
         case _ if current:
-            return Plan("OutOfPolicy", "the champion fails the rules that stand now")
+            said = candidate.said or "it fails the rules that stand now"
+            return Plan("OutOfPolicy", f"the champion stays, and {said}")
         case _:
-            return Plan("Rejected", "the gate kept it out")
+            return Plan("Rejected", candidate.said or "the gate kept it out")
 
 
 def _asked(desired: Desired, candidate: Candidate, observed: Observed) -> str:
