@@ -1,8 +1,9 @@
 """The bootstrap: how far a number computed on a sample of rows can be trusted.
 
-Smooth functions of means (an RMSE, a log loss, their differences) get the more cautious of the
-studentised and the percentile bound, every other statistic the percentile bound. By
-`bench/intervals.py` that keeps its word where losses are skewed and BCa does not.
+Every bound is the more cautious of two: of the percentile bound and the studentised one for smooth
+functions of means (an RMSE, a log loss, their differences), of the percentile and the basic one
+for every other statistic. By `bench/` that keeps its word where losses are skewed and where ranks
+are near their end, and neither BCa nor any one of them alone does.
 
 Source:
     Efron and Tibshirani, An Introduction to the Bootstrap, chapters 12 and 13,
@@ -63,18 +64,19 @@ def interval(statistic: Statistic, counts: Vector, confidence: float, seed: str)
 
 
 def _of_values(statistic: Statistic, counts: Vector, confidence: float, seed: str) -> Interval:
-    """Return the percentile bounds."""
+    """Return the more cautious of the percentile and the basic bound on either side."""
     estimate = float(statistic(counts[None, :])[0])
     drawn = np.concatenate([statistic(weights) for weights in _resamples(counts, seed)])
     finite = drawn[np.isfinite(drawn)]
     error = float(finite.std(ddof=1)) if len(finite) > 1 else math.nan
-    return _certain(estimate, *_bounds(drawn, confidence), error)
+    low, high = _bounds(drawn, confidence)
+    return _certain(estimate, min(low, 2 * estimate - high), max(high, 2 * estimate - low), error)
 
 
 def _of_moments(moments: Moments, counts: Vector, confidence: float, seed: str) -> Interval:
-    """Return the more cautious of two bounds on either side.
+    """Return the more cautious of the percentile and the studentised bound on either side.
 
-    The studentised one goes by how many of its own standard errors a resample is off.
+    The latter goes by how many of its own standard errors a resample is off the estimate.
     """
     rows, scaled = counts.sum(), _scaled(moments, counts)
     products = _products(scaled.columns)
