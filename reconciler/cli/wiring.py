@@ -151,7 +151,7 @@ class Site:
             return {}
         return {
             name: plan_release(
-                fleet.models.get(name),
+                fleet.wish(name),
                 observed(snapshot.records.get(name), Memory(), None, ()),
                 datetime.now(UTC),
             )

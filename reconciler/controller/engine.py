@@ -306,7 +306,7 @@ class Engine:
     def _desired(self, name: str) -> Desired | Invalid | None:
         if (why := self._snapshot.quarantined.get(name)) is not None:
             return Invalid("RecordCorrupt", why)
-        return self._fleet.models.get(name)
+        return self._fleet.wish(name)
 
     def _wanted(self, name: str) -> Desired:
         desired = self._desired(name)

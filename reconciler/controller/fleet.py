@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -41,6 +41,15 @@ class Fleet:
     raw_params: Mapping[str, Any]
     files: Mapping[str, bytes]
     """Every spec as it is written, by path."""
+    renaming: Mapping[str, Invalid] = field(default_factory=dict)
+    """Names that invalid specs give their models, where these differ from the files' names."""
+
+    def wish(self, name: str) -> Desired | Invalid | None:
+        """Return what is declared of model `name`; None: nothing is.
+
+        A model whose file was renamed, and whose spec was not yet, is still declared.
+        """
+        return self.models.get(name) or self.renaming.get(name)
 
     def spec(self, name: str) -> ModelSpec | None:
         """Return the spec of model `name`; None when it is not declared or not valid."""
@@ -140,7 +149,10 @@ def load(
     models: dict[str, Desired | Invalid] = _invalid(problems, files, read)
     for name, spec in read.items():
         models.setdefault(name, _desired(spec, params, found, pipeline, revision))
-    return Fleet(revision, tree, params, pipeline, models, problems, raw_params, files)
+    return Fleet(
+        revision, tree, params, pipeline, models, problems, raw_params, files,
+        _renaming(models, files),
+    )  # fmt: skip
 
 
 def _kind(params: Params, catalogue: Catalogue) -> str:
@@ -208,9 +220,19 @@ def _invalid(
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         said = f"{errors[0]}{more}" if errors else f"{path} cannot be followed"
         models[name] = Invalid("InvalidSpec", said)
-        if (also := _declared(files[path], path)) is not None and also not in read:
-            models.setdefault(also, Invalid("InvalidSpec", said))
     return models
+
+
+def _renaming(
+    models: Mapping[str, Desired | Invalid], files: Mapping[str, bytes]
+) -> dict[str, Invalid]:
+    """Return the models that invalid specs name and no file is called after."""
+    found = {}
+    for path, text in files.items():
+        model = models[PurePosixPath(path).stem]
+        if isinstance(model, Invalid) and (also := _declared(text, path)) is not None:
+            found[also] = model
+    return {name: model for name, model in found.items() if name not in models}
 
 
 def _declared(text: bytes, path: str) -> str | None:

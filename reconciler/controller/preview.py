@@ -153,7 +153,7 @@ class Preview:
     def _desired(self, name: str) -> Desired | Invalid | None:
         if (why := self._snapshot.quarantined.get(name)) is not None:
             return Invalid("RecordCorrupt", why)
-        return self._fleet.models.get(name)
+        return self._fleet.wish(name)
 
     def _before(self, name: str, record: Record | None) -> State | None:
         """Return what the record satisfies, from which the changes are told."""
