@@ -10,11 +10,12 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from reconciler import __version__
-from reconciler.adapters.git import Entry, Git
+from reconciler.adapters.git import Git
+from reconciler.controller.contents import ContentIds, Tree
 from reconciler.core import compilation
 from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SPECS
 from reconciler.core.digest import digest
-from reconciler.core.fingerprint import Contents, fingerprint
+from reconciler.core.fingerprint import fingerprint
 from reconciler.core.plan import Desired, Invalid
 from reconciler.core.runtime import image
 from reconciler.errors import SpecError, TransientError
@@ -24,8 +25,6 @@ from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 from reconciler.spec.problems import Problem
 from reconciler.spec.reading import read_fleet, read_params, written
-
-Tree = Mapping[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ def load(
             {oid: PurePosixPath(path).stem for path, oid in specs.items() if path not in known},
             read,
         )
-    found = _Contents(git, tree, read)
+    found = ContentIds(git, tree, read)
     models: dict[str, Desired | Invalid] = _invalid(problems, files, read)
     for name, spec in read.items():
         models.setdefault(name, _desired(spec, params, found, pipeline, revision))
@@ -249,7 +248,7 @@ def _declared(text: bytes, path: str) -> str | None:
 def _desired(
     spec: ModelSpec,
     params: Params,
-    contents: _Contents,
+    contents: ContentIds,
     pipeline: Mapping[str, Any],
     revision: str,
 ) -> Desired | Invalid:
@@ -258,72 +257,3 @@ def _desired(
     except SpecError as error:
         return Invalid(error.reason, str(error))
     return Desired(spec, fingerprint(spec, params, found, pipeline), revision)
-
-
-def contents(git: Git, tree: Tree, spec: ModelSpec) -> Contents:
-    """Return the content ids that one model rests on.
-
-    Raises:
-        SpecError: Data or code is not in the tree.
-    """
-    return _Contents(git, tree, {spec.name: spec}).of(spec)
-
-
-class _Contents:
-    """Content ids of data and code; all `.dvc` files of the fleet are read in one go."""
-
-    def __init__(self, git: Git, tree: Tree, specs: Mapping[str, ModelSpec]) -> None:
-        self._tree = tree
-        paths = (compilation.data_path(spec) for spec in specs.values())
-        tracked = {f"{path}.dvc" for path in paths if path is not None} & set(tree)
-        blobs = git.blobs([tree[path].oid for path in tracked])
-        self._pointers = {path: blobs[tree[path].oid] for path in tracked}
-
-    def of(self, spec: ModelSpec) -> Contents:
-        code = compilation.code_path(spec)
-        files = [code, *spec.spec.training.deps] if code else []
-        return Contents(self._data(spec), {path: self._blob(path, spec) for path in files})
-
-    def _blob(self, path: str, spec: ModelSpec) -> str:
-        entry = self._tree.get(path)
-        if entry is None:
-            raise SpecError(
-                f"{compilation.spec_path(spec.name)}: {path} is not in this commit",
-                reason="CodeMissing",
-                hint="commit it",
-            )
-        return entry.oid
-
-    def _data(self, spec: ModelSpec) -> str | None:
-        path = compilation.data_path(spec)
-        if path is None:
-            return None
-        if path in self._tree:
-            return f"git:{self._tree[path].oid}"
-        if (pointer := self._pointers.get(f"{path}.dvc")) is not None:
-            return f"md5:{_md5(pointer, path)}"
-        inside = {p: e.oid for p, e in self._tree.items() if p.startswith(f"{path}/")}
-        if inside:
-            return f"git:{digest(inside)}"
-        raise SpecError(
-            f"{compilation.spec_path(spec.name)}: data.source {path} is not in this commit",
-            reason="DataMissing",
-            hint=f"commit it, or track it with `dvc add {path}` and commit {path}.dvc",
-        )
-
-
-def _md5(pointer: bytes, path: str) -> str:
-    """Return the content id in a `.dvc` file, which must stand for `path` and nothing else."""
-    plain = _plain(pointer, f"{path}.dvc")
-    outs = plain.get("outs")
-    out = outs[0] if isinstance(outs, list) and outs and isinstance(outs[0], dict) else {}
-    if "md5" not in out:
-        hint = f"run `dvc commit {path}.dvc`"
-        raise SpecError(f"{path}.dvc names no content", reason="DataMissing", hint=hint)
-    if out.get("path") != PurePosixPath(path).name or "wdir" in plain:
-        raise SpecError(
-            f"{path}.dvc stands for {out.get('path')!r:.80}, not for the file beside it",
-            reason="PathEscapes",
-            hint=f"make it anew with `dvc add {path}`",
-        )
-    return str(out["md5"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.adapters.git import Git
 from reconciler.controller import fleet as fleets
+from reconciler.controller.contents import contents as content_ids
 from reconciler.controller.fleet import Fleet
 from reconciler.core import compilation
 from reconciler.core.changes import Change, changes
@@ -40,7 +41,7 @@ def state(git: Git, fleet: Fleet, name: str) -> State | None:
         return None
     stages = fleet.pipeline.get("stages")
     own = {s: stages[s] for s in compilation.STAGES if s in stages} if stages else {}
-    contents = fleets.contents(git, fleet.tree, spec)
+    contents = content_ids(git, fleet.tree, spec)
     return State(spec, contents, fleet.line(name), fleet.params.runtime, own)
 
 
