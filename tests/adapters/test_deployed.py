@@ -187,17 +187,17 @@ def test_the_history_names_model_version_revision_and_verdict(
 
     who = "reconciler <reconciler@localhost>"
     assert log.splitlines() == [
-        f"{who}|Release wine 1|Model: wine; Version: 1; Revision: r1; "
+        f"{who}|Release wine 1|Model: wine; Version: 1; Revision: r9; "
         "Verdict: released (WorseThanChampion)",
-        f"{who}|Reject wine 2|Model: wine; Version: 2; Revision: r2; "
+        f"{who}|Reject wine 2|Model: wine; Version: 2; Revision: r9; "
         "Verdict: rejected (WorseThanChampion)",
         f"{who}|Send 10 % to wine 2|Model: wine; Revision: r9",
-        f"{who}|Withdraw wine 2|Model: wine; Version: 2; Revision: r2; "
+        f"{who}|Withdraw wine 2|Model: wine; Version: 2; Revision: r9; "
         "Verdict: withdrawn (TooSlow)",
         f"{who}|Hold wine|Model: wine; Revision: r9",
         f"{who}|Lift the holds of wine|Model: wine; Revision: r9",
         f"{who}|Note the attempt at wine|Model: wine; Revision: r7",
-        f"{who}|Retire wine|Model: wine; Version: 1; Revision: r1; "
+        f"{who}|Retire wine|Model: wine; Version: 1; Revision: r8; "
         "Verdict: superseded (WorseThanChampion)",
         f"{who}|Record 2 models: iris, wine|Model: iris; Version: 1; Revision: r1; "
         "Verdict: rejected (WorseThanChampion); Model: wine",
