@@ -150,8 +150,9 @@ class Remote:
             done = run(argv, place, _environment(), timeout_s=_REMOTE_S)
         if done.code != 0:
             said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
+            errors = [line for line in said if line.startswith("ERROR: ")] or said[-3:]
             raise TransientError(
-                f"`dvc {command}` failed: {' '.join(said[-3:])}",
+                f"`dvc {command}` failed: {' '.join(errors).removeprefix('ERROR: ')}",
                 reason="RemoteFailed",
                 hint="check the remote with `dvc remote list` and `dvc push`",
             )
