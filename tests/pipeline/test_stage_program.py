@@ -157,7 +157,7 @@ def test_preparing_a_file_starts_without_scikit_learn_and_with_the_threads_fixed
     code = (
         "import sys; from reconciler.pipeline import main as m;"
         "assert not {'numpy', 'polars'} & set(sys.modules), 'too early to fix the threads';"
-        "assert m.main(['prepare', 'm']) == 0;"
+        "assert m.run(['prepare', 'm']) == 0;"
         "import os, polars; print(os.environ['OMP_NUM_THREADS'], polars.thread_pool_size());"
         "print(sorted({'sklearn', 'scipy', 'onnx', 'onnxruntime', 'dvc'} & set(sys.modules)))"
     )
@@ -180,6 +180,6 @@ def test_a_full_disk_is_a_reason_to_try_later(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prepare, "_write", full)
     for name in list(os.environ):
-        monkeypatch.setenv(name, os.environ[name])  # main sets some: put back afterwards
-    assert main.main(["prepare", "m"]) == 75
+        monkeypatch.setenv(name, os.environ[name])  # it sets some: put back afterwards
+    assert main.run(["prepare", "m"]) == 75
     assert capsys.readouterr().err.startswith("error: DiskFull: train.parquet: No space left")
