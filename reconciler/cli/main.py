@@ -6,15 +6,21 @@ Verbs are imported when they are called, so that `--help` stays quick.
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError, UsageError
+
+#: Objects between two looks for garbage: libraries make a hundred thousand that stay.
+_OBJECTS = 50_000
 
 app = typer.Typer(
     name="reconciler",
@@ -163,23 +169,39 @@ def predict(
     raise typer.Exit(verb.run(model, data, output))
 
 
-def main() -> None:
-    """Run the command line and exit."""
+def main() -> NoReturn:
+    """Run the command line and exit, without taking down the modules: it would cost 0.1 s."""
+    gc.set_threshold(_OBJECTS)
+    code = _run()
+    with contextlib.suppress(BrokenPipeError):  # whoever read has seen enough
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _run() -> int:
+    """Run the command line and return its exit code."""
     try:
         app(standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except UsageError as error:
-        _report(error, 2)
+        return _report(error, 2)
     except ReconcilerError as error:
-        _report(error, 1)
+        return _report(error, 1)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
     except Exception as error:  # noqa: BLE001  the last guard: a user never sees a traceback
         from reconciler.cli.crash import report
 
         sys.stderr.write(report(error))
-        sys.exit(3)
+        return 3
+    return 0
 
 
-def _report(error: ReconcilerError, code: int) -> None:
+def _report(error: ReconcilerError, code: int) -> int:
     sys.stderr.write(f"error: {error.message}\n")
     if error.hint:
         sys.stderr.write(f"hint: {error.hint}\n")
-    sys.exit(code)
+    return code
