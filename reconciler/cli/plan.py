@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.adapters.runtime import installed
-from reconciler.cli.main import Plain
+from reconciler.cli.options import Plain
 from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.preview import Kind, Preview, Row

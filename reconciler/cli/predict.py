@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.cli.main import Plain
+from reconciler.cli.options import Plain
 from reconciler.cli.wiring import Site, open_site
 from reconciler.errors import ReconcilerError, TerminalError, UsageError
 from reconciler.spec.model import Reader

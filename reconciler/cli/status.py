@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from reconciler.cli.main import Table
+from reconciler.cli.options import Table
 from reconciler.cli.wiring import Site, open_site
 from reconciler.core.plan import Plan
 from reconciler.core.record import Record

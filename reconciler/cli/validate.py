@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from reconciler.cli.main import Checks
+from reconciler.cli.options import Checks
 from reconciler.cli.wiring import open_site
 from reconciler.controller.working_tree import WorkingTree, checked
 from reconciler.errors import UsageError

@@ -1,0 +1,48 @@
+"""Verbs about what is declared: they read and write files of the working tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import Checks
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Declare")
+def validate(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Specs; all of specs/ if none.")
+    ] = None,
+    output: Annotated[Checks, typer.Option("--output", "-o", help="How to print.")] = Checks.TEXT,
+) -> None:
+    """Check specs: every problem of every file, as path:line:column."""
+    from reconciler.cli import validate as verb
+
+    raise typer.Exit(verb.run(tuple(paths or ()), output))
+
+
+@app.command(rich_help_panel="Declare")
+def schema() -> None:
+    """Print the JSON Schema of a spec, for editors."""
+    from reconciler.cli import schema as verb
+
+    raise typer.Exit(verb.run())
+
+
+@app.command(rich_help_panel="Declare")
+def compile(  # noqa: A001  the verb's name is the field's word
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 when something is out of step.")
+    ] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade-runtime", help="Declare the libraries installed here.")
+    ] = False,
+) -> None:
+    """Keep params.yaml in step with specs/, so that `dvc repro` runs what is declared."""
+    from reconciler.cli import compile as verb
+
+    raise typer.Exit(verb.run(check=check, upgrade=upgrade))

@@ -1,0 +1,37 @@
+"""Verbs that show what is released, or use it; they change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import Plain, Table
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Look")
+def status(
+    model: Annotated[str | None, typer.Argument(help="One model in detail; all if none.")] = None,
+    output: Annotated[Table, typer.Option("--output", "-o", help="How to print.")] = Table.TABLE,
+) -> None:
+    """Show what is released, whether it is what is declared, and how it fares."""
+    from reconciler.cli import status as verb
+
+    raise typer.Exit(verb.run(model, output))
+
+
+@app.command(rich_help_panel="Look")
+def predict(
+    model: Annotated[str, typer.Argument(help="A model with a released version.")],
+    data: Annotated[
+        Path, typer.Option("--data", "-d", help="Rows: a .csv, .tsv, .json, .jsonl or .parquet.")
+    ],
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """Predict rows of a file with the released version of a model."""
+    from reconciler.cli import predict as verb
+
+    raise typer.Exit(verb.run(model, data, output))

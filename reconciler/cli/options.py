@@ -1,0 +1,41 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
+Models = Annotated[
+    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Only these models; all if none.")
+]
+Revision = Annotated[str, typer.Option("--rev", metavar="REV", help="The commit to follow.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Trainings at a time; default: one per core."),
+]
+
+
+class Plain(StrEnum):
+    """Output for people or for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Checks(StrEnum):
+    """Output of checks: for people, for programs, as workflow annotations."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+class Table(StrEnum):
+    """Output of records: a table for people, JSON or YAML for programs."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
