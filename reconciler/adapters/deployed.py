@@ -22,7 +22,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from reconciler.adapters.git import Entry, Git, Person
+from reconciler.adapters.git import Git, Person
+from reconciler.adapters.git_output import Entry
 from reconciler.adapters.pointers import champion_file, config_file, version_files
 from reconciler.adapters.snapshot import LAYOUT, MARK, Reader, Snapshot
 from reconciler.core.notes import Note, describe, message

@@ -1,7 +1,7 @@
 """Git: the only module that talks to it, by objects and refs, never by the user's index or tree.
 
-GitPython finds the repository; git itself does the rest, with its hooks off, taking no optional
-locks, and blind to what a surrounding git command has put into the environment.
+Git itself does the work, with its hooks off, taking no optional locks, and blind to what a
+surrounding git command has put into the environment.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.adapters import process
-from reconciler.errors import TerminalError, TransientError, UsageError
+from reconciler.adapters import git_output, process
+from reconciler.adapters.git_output import Entry
+from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.adapters.process import Completed
+    from reconciler.errors import TerminalError, TransientError
 
 _SETTINGS = {
     "core.hooksPath": "/dev/null",  # a hook of the user's must not run on our own commands
@@ -47,16 +49,6 @@ _LOCAL = (
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What stands at one path of a tree."""
-
-    mode: str
-    """Six octal digits: `100644` file, `100755` program, `120000` link, `160000` submodule."""
-    oid: str
-    """Object id, in lower-case hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +81,13 @@ class Git:
         Raises:
             UsageError: There is none, it has no working tree, or git refuses to trust it.
         """
-        import git  # 0.1 s
-
-        try:
-            with git.Repo(path, search_parent_directories=True, expand_vars=False) as repo:
-                tree, own, common = repo.working_tree_dir, repo.git_dir, repo.common_dir
-        except (git.InvalidGitRepositoryError, git.NoSuchPathError, ValueError) as error:
-            raise UsageError(
-                f"{path} is not in a git repository",
-                reason="NotARepository",
-                hint="run `git init` there, or change into a repository",
-            ) from error
-        if tree is None:
-            raise UsageError(
-                f"{own} is a bare repository, without a working tree",
-                reason="BareRepository",
-                hint="clone it, and run there",
-            )
-        found = cls(Path(tree).resolve(), Path(own).resolve(), Path(common).resolve())
-        found._text("rev-parse", "--git-dir")  # git itself says what it does not trust
-        return found
+        asked = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+        here = cls(path, path, path)
+        done = here._git("rev-parse", *asked, check=False)
+        if done.code != 0:
+            raise git_output.not_opened(path, done.code, done.stderr)
+        tree, own, common = (Path(line) for line in os.fsdecode(done.stdout).split("\n")[:3])
+        return cls(tree.resolve(), own.resolve(), (path / common).resolve())
 
     def resolve(self, revision: str) -> str:
         """Return the full id of the commit that `revision` names.
@@ -135,6 +114,34 @@ class Git:
         done = self._git("rev-parse", "--verify", "--quiet", ref, check=False)
         return done.stdout.decode().strip() if done.code == 0 else None
 
+    def ids(self, names: Sequence[str]) -> tuple[str | None, ...]:
+        """Return the id of the object that each name means, by one process; None: there is none.
+
+        Args:
+            names: Full ids and full refs, also with `^{tree}` behind them.
+        """
+        lines = "".join(f"{name}\n" for name in names).encode()
+        done = self._git("cat-file", "--batch-check=%(objectname)", input=lines)
+        return tuple(
+            line if git_output.is_full(line) else None for line in done.stdout.decode().splitlines()
+        )
+
+    def differing(self, old: str, new: str, *, deep: bool) -> tuple[str, ...] | None:
+        """Return the paths in which two trees differ; None when one of them is not there.
+
+        Args:
+            old: A tree's id.
+            new: Another's.
+            deep: Look into folders; else a folder that differs is itself the path.
+        """
+        how = ("-r",) if deep else ()
+        done = self._git(
+            "diff-tree", *how, "-z", "--name-only", "--no-renames", old, new, check=False
+        )
+        if done.code != 0:
+            return None
+        return tuple(os.fsdecode(done.stdout).split("\0")[:-1])
+
     def tree(self, revision: str) -> dict[str, Entry]:
         """Return every file of a revision: path (forward slashes) to entry, in git's order.
 
@@ -142,7 +149,7 @@ class Git:
             UsageError: The revision is unknown.
         """
         tree = self._tree_ish(revision)
-        return _entries(self._git("ls-tree", "-r", "-z", "--full-tree", tree).stdout)
+        return git_output.entries(self._git("ls-tree", "-r", "-z", "--full-tree", tree).stdout)
 
     def level(self, tree: str) -> dict[str, Entry]:
         """Return what stands directly in a tree, folders (mode `040000`) included.
@@ -150,7 +157,7 @@ class Git:
         Args:
             tree: A revision or tree, or a folder of it, such as `HEAD:specs`.
         """
-        return _entries(self._git("ls-tree", "-z", "--full-tree", tree).stdout)
+        return git_output.entries(self._git("ls-tree", "-z", "--full-tree", tree).stdout)
 
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
         """Return the content of every named blob, read by one process.
@@ -163,20 +170,7 @@ class Git:
             return {}
         names = "".join(f"{oid}\n" for oid in wanted).encode()
         data = self._git("cat-file", "--batch", "--buffer", input=names).stdout
-        found, at = {}, 0
-        for oid in wanted:
-            end = data.index(b"\n", at)
-            header = data[at:end].split(b" ")
-            if len(header) != 3:
-                raise TerminalError(
-                    f"object {oid} is not in {self.common_dir}",
-                    reason="ObjectMissing",
-                    hint="fetch the whole history: `git fetch --unshallow`",
-                )
-            size = int(header[2])
-            found[oid] = data[end + 1 : end + 1 + size]
-            at = end + size + 2
-        return found
+        return git_output.blobs(data, wanted, self.common_dir)
 
     def blob_id(self, content: bytes) -> str:
         """Return the id that `content` has as a blob of this repository; nothing is written."""
@@ -335,7 +329,7 @@ class Git:
             raise self._failed("update-index", done)
 
     def _tree_ish(self, revision: str) -> str:
-        return revision if _full(revision) else self.resolve(revision)
+        return revision if git_output.is_full(revision) else self.resolve(revision)
 
     @cached_property
     def _object_format(self) -> str:
@@ -361,30 +355,7 @@ class Git:
         return done
 
     def _failed(self, command: str, done: Completed) -> UsageError | TransientError | TerminalError:
-        said = done.stderr.decode(errors="replace").strip() or f"exit status {done.code}"
-        message = f"git {command} in {self.root}: {said}"
-        if "dubious ownership" in said:
-            hint = f"run `git config --global --add safe.directory {self.root}` if you trust it"
-            return UsageError(message, reason="NotTrusted", hint=hint)
-        if "No space left" in said:
-            return TransientError(message, reason="DiskFull", hint="free some space")
-        if ".lock': File exists" in said:
-            hint = "another git runs there; if none does, delete the lock that it names"
-            return TransientError(message, reason="Locked", hint=hint)
-        return TerminalError(message, reason="GitFailed")
-
-
-def _entries(listing: bytes) -> dict[str, Entry]:
-    entries = {}
-    for line in os.fsdecode(listing).split("\0")[:-1]:
-        head, _, path = line.partition("\t")
-        mode, _, oid = head.split(" ")
-        entries[path] = Entry(mode, oid)
-    return entries
-
-
-def _full(revision: str) -> bool:
-    return len(revision) in (40, 64) and not set(revision) - set("0123456789abcdef")
+        return git_output.failure(command, self.root, done.code, done.stderr)
 
 
 def _as(person: Person) -> dict[str, str]:

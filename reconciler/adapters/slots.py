@@ -23,7 +23,8 @@ from reconciler.errors import SpecError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from reconciler.adapters.git import Entry, Git
+    from reconciler.adapters.git import Git
+    from reconciler.adapters.git_output import Entry
 
 _POLL_S = 0.05
 _LOCKS = ("lock", "rwlock", "rwlock.lock")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from reconciler.adapters.git import Entry, Git
+from reconciler.adapters.git import Git
+from reconciler.adapters.git_output import Entry
 from reconciler.core import compilation
 from reconciler.core.digest import digest
 from reconciler.core.fingerprint import Contents

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.deployed import REF, DeployedStore
-from reconciler.adapters.git import Entry, Git, Person
+from reconciler.adapters.git import Git, Person
+from reconciler.adapters.git_output import Entry
 from reconciler.adapters.pointers import config_file
 from reconciler.core.record import (
     Challenger,

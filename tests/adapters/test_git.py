@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.git import RECONCILER, Entry, Git
+from reconciler.adapters.git import RECONCILER, Git
+from reconciler.adapters.git_output import Entry
 from reconciler.errors import TerminalError, TransientError, UsageError
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -284,3 +285,25 @@ def test_a_surrounding_git_command_does_not_mislead(
 def made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+def test_ids_of_many_names_come_from_one_look_and_none_stands_for_what_is_not_there(
+    repo: Path,
+) -> None:
+    git = Git.open(repo)
+    head = git.resolve("HEAD")
+    found = git.ids([head, f"{head}^{{tree}}", "refs/heads/absent^{tree}"])
+    assert found == (head, shell(repo, "git", "rev-parse", "HEAD^{tree}").strip(), None)
+
+
+def test_two_trees_differ_in_paths_or_where_not_deep_in_folders(repo: Path) -> None:
+    git = Git.open(repo)
+    (before,) = git.ids(["HEAD^{tree}"])
+    (repo / "specs" / "a.yaml").write_text("a: 2\n")
+    commit(repo, "change")
+    (after,) = git.ids(["HEAD^{tree}"])
+    assert before is not None
+    assert after is not None
+    assert git.differing(before, after, deep=True) == ("specs/a.yaml",)
+    assert git.differing(before, after, deep=False) == ("specs",)
+    assert git.differing("0" * 39 + "1", after, deep=True) is None

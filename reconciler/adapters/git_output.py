@@ -1,0 +1,94 @@
+"""What git says, taken apart: listings, batches of objects, and the reasons why it failed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.errors import TerminalError, TransientError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands at one path of a tree."""
+
+    mode: str
+    """Six octal digits: `100644` file, `100755` program, `120000` link, `160000` submodule."""
+    oid: str
+    """Object id, in lower-case hexadecimal digits."""
+
+
+def entries(listing: bytes) -> dict[str, Entry]:
+    """Return what `ls-tree -z` lists, by path."""
+    found = {}
+    for line in os.fsdecode(listing).split("\0")[:-1]:
+        head, _, path = line.partition("\t")
+        mode, _, oid = head.split(" ")
+        found[path] = Entry(mode, oid)
+    return found
+
+
+def blobs(data: bytes, wanted: Sequence[str], place: Path) -> dict[str, bytes]:
+    """Return the contents in what `cat-file --batch` gave for the ids `wanted`, by id.
+
+    Raises:
+        TerminalError: One is not in the repository (a shallow or partial clone).
+    """
+    found, at = {}, 0
+    for oid in wanted:
+        end = data.index(b"\n", at)
+        header = data[at:end].split(b" ")
+        if len(header) != 3:
+            raise TerminalError(
+                f"object {oid} is not in {place}",
+                reason="ObjectMissing",
+                hint="fetch the whole history: `git fetch --unshallow`",
+            )
+        size = int(header[2])
+        found[oid] = data[end + 1 : end + 1 + size]
+        at = end + size + 2
+    return found
+
+
+def is_full(revision: str) -> bool:
+    """Return whether a revision is a full object id."""
+    return len(revision) in (40, 64) and not set(revision) - set("0123456789abcdef")
+
+
+def not_opened(path: Path, code: int, stderr: bytes) -> UsageError | TransientError | TerminalError:
+    """Return why git finds no working tree at `path`."""
+    if b"not a git repository" in stderr:
+        return UsageError(
+            f"{path} is not in a git repository",
+            reason="NotARepository",
+            hint="run `git init` there, or change into a repository",
+        )
+    if b"must be run in a work tree" in stderr:
+        return UsageError(
+            f"{path} has no working tree: it is a bare repository, or git's own folder",
+            reason="BareRepository",
+            hint="run in a clone's working tree",
+        )
+    return failure("rev-parse", path, code, stderr)
+
+
+def failure(
+    command: str, place: Path, code: int, stderr: bytes
+) -> UsageError | TransientError | TerminalError:
+    """Return why a git command failed in `place`."""
+    said = stderr.decode(errors="replace").strip() or f"exit status {code}"
+    message = f"git {command} in {place}: {said}"
+    if "dubious ownership" in said:
+        hint = f"run `git config --global --add safe.directory {place}` if you trust it"
+        return UsageError(message, reason="NotTrusted", hint=hint)
+    if "No space left" in said:
+        return TransientError(message, reason="DiskFull", hint="free some space")
+    if ".lock': File exists" in said:
+        hint = "another git runs there; if none does, delete the lock that it names"
+        return TransientError(message, reason="Locked", hint=hint)
+    return TerminalError(message, reason="GitFailed")
