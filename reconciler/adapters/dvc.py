@@ -117,6 +117,18 @@ def repro(
     return Reproduced(_lock(slot.root), tuple(seconds), seconds)
 
 
+def initialise(root: Path) -> None:
+    """Set DVC up at the top of a git repository; it stages what it writes, and commits nothing.
+
+    Raises:
+        TerminalError: DVC refuses.
+    """
+    done = run(_dvc("init"), root, _environment())
+    if done.code != 0:
+        said = " ".join(done.stderr.decode(errors="replace").split()).removeprefix("ERROR: ")
+        raise TerminalError(f"dvc init in {root}: {said}", reason="DvcFailed")
+
+
 class Remote:
     """The default DVC remote of a repository or slot; content is named by its md5.
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.adapters.runtime import installed
+from reconciler.cli import files
 from reconciler.cli.wiring import open_site
 from reconciler.controller.working_tree import WorkingTree, compiled
 from reconciler.core.runtime import LIBRARIES, declaration
-from reconciler.errors import TransientError
 
 
 def run(*, check: bool, upgrade: bool) -> int:
@@ -38,18 +38,7 @@ def _complain(stale: Mapping[str, bytes]) -> None:
 
 def _write(root: Path, stale: Mapping[str, bytes]) -> None:
     for path, text in stale.items():
-        target = root / path
-        aside = target.with_name(f".{target.name}.new")
-        try:
-            target.parent.mkdir(exist_ok=True)
-            aside.write_bytes(text)
-            aside.replace(target)
-        except OSError as error:
-            raise TransientError(
-                f"{path} cannot be written: {error.strerror}",
-                reason="NotWritable",
-                hint="check the file's owner and the free space",
-            ) from error
+        files.write(root, path, text)
         sys.stdout.write(f"wrote {path}\n")
     if stale:
         sys.stdout.write("commit what was written: what counts is what is in git\n")

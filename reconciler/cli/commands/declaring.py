@@ -13,6 +13,18 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel="Declare")
+def init(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Add a spec on a small table of scikit-learn's.")
+    ] = False,
+) -> None:
+    """Make a folder or repository ready: git, DVC, pipeline. Overwrites and commits nothing."""
+    from reconciler.cli import init as verb
+
+    raise typer.Exit(verb.run(demo=demo))
+
+
+@app.command(rich_help_panel="Declare")
 def validate(
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="[PATH]...", help="Specs; all of specs/ if none.")
