@@ -333,9 +333,10 @@ class Git:
 
     @cached_property
     def _object_format(self) -> str:
-        return self._text("rev-parse", "--show-object-format").strip()
+        return self.text("rev-parse", "--show-object-format").strip()
 
-    def _text(self, *arguments: str) -> str:
+    def text(self, *arguments: str) -> str:
+        """Run a git command that must succeed, and return what it prints."""
         return os.fsdecode(self._git(*arguments).stdout)
 
     def _git(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from reconciler.adapters import merging
 from reconciler.adapters.runtime import installed
 from reconciler.cli import files
 from reconciler.cli.wiring import open_site
@@ -25,6 +26,8 @@ def run(*, check: bool, upgrade: bool) -> int:
         _complain(stale)
     else:
         _write(site.root, stale)
+    if merging.missing(site.git):
+        sys.stderr.write("note: this clone lacks the merge driver; run `reconciler init`\n")
     wrong = any(problem.severity == "error" for problem in result.problems)
     return 1 if wrong or (check and stale) else 0
 

@@ -18,14 +18,27 @@ def with_block(text: str, key: str, body: str) -> str:
         body: The new block, from the key to its last line, with a line end.
     """
     lines = text.splitlines(keepends=True)
-    start = next((i for i, line in enumerate(lines) if _opens(line, key)), None)
-    if start is None:
+    if (span := _span(lines, key)) is None:
         gap = "" if not text or text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
         return f"{text}{gap}{body}"
+    return "".join(lines[: span.start]) + body + "".join(lines[span.stop :])
+
+
+def block_of(text: str, key: str) -> str | None:
+    """Return the block of top-level `key`, from the key to its last line; None: it has none."""
+    lines = text.splitlines(keepends=True)
+    span = _span(lines, key)
+    return None if span is None else "".join(lines[span.start : span.stop])
+
+
+def _span(lines: list[str], key: str) -> slice | None:
+    start = next((i for i, line in enumerate(lines) if _opens(line, key)), None)
+    if start is None:
+        return None
     end = start + 1
     while end < len(lines) and (lines[end][0] in " \t" or _inside(lines, end)):
         end += 1
-    return "".join(lines[:start]) + body + "".join(lines[end:])
+    return slice(start, end)
 
 
 def flow(entries: Mapping[str, str]) -> str:

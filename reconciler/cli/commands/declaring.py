@@ -58,3 +58,11 @@ def compile(  # noqa: A001  the verb's name is the field's word
     from reconciler.cli import compile as verb
 
     raise typer.Exit(verb.run(check=check, upgrade=upgrade))
+
+
+@app.command(name="merge-driver", hidden=True)
+def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> None:
+    """Merge dvc.lock or params.yaml per model; git calls it, as .gitattributes says."""
+    from reconciler.cli import merge_driver as verb
+
+    raise typer.Exit(verb.run(base, ours, theirs, name))
