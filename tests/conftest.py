@@ -99,16 +99,21 @@ Specify = Callable[..., str]
 def project(tmp_path: Path) -> Project:
     """Return a repository that holds the pipeline and no spec yet."""
     root, home = tmp_path / "repo", tmp_path / "home"
-    root.mkdir()
     home.mkdir()
     made = Project(root, home)
-    made.git("init", "-q", "-b", "main")
-    made.call("dvc", "init", "-q")
-    made.write("dvc.yaml", (ROOT / "dvc.yaml").read_bytes())
-    made.write(".gitignore", (ROOT / ".gitignore").read_bytes())
-    made.write(".dvcignore", (ROOT / ".dvcignore").read_bytes())
-    made.write("params.yaml", "apiVersion: reconciler/v1\ndefaults: {}\nmodels: {}\n")
+    new(made)
     return made
+
+
+def new(project: Project) -> None:
+    """Make a repository that holds the pipeline and no spec yet."""
+    project.root.mkdir()
+    project.git("init", "-q", "-b", "main")
+    project.call("dvc", "init", "-q")
+    project.write("dvc.yaml", (ROOT / "dvc.yaml").read_bytes())
+    project.write(".gitignore", (ROOT / ".gitignore").read_bytes())
+    project.write(".dvcignore", (ROOT / ".dvcignore").read_bytes())
+    project.write("params.yaml", "apiVersion: reconciler/v1\ndefaults: {}\nmodels: {}\n")
 
 
 @pytest.fixture

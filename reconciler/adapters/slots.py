@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.adapters import dvc_config
 from reconciler.adapters.process import Identity, end_orphan
+from reconciler.core.retention import Stored
 from reconciler.errors import SpecError, TransientError
 
 if TYPE_CHECKING:
@@ -76,6 +77,24 @@ class SlotPool:
                     f"all {self._size} slots of {self._base} are taken", reason="NoFreeSlot"
                 )
             time.sleep(_POLL_S)
+
+    def idle(self) -> Iterator[Stored]:
+        """Give every slot that nobody holds now, of a larger pool too; its age is its last use."""
+        for lock in sorted(self._base.glob("*/lock")):
+            home = lock.parent
+            with _locked(home) as mine:
+                if mine:
+                    size = sum(p.lstat().st_size for p in home.rglob("*") if p.is_file())
+                    ledger = home / "files.json"  # written by every lease
+                    used = (ledger if ledger.exists() else lock).stat().st_mtime
+                    yield Stored(frozenset({home.name}), home, size, used)
+
+    def discard(self, home: Path) -> None:
+        """Delete a slot, unless somebody holds it by now; a lease makes it anew."""
+        with _locked(home) as mine, _writing(home):
+            if mine:
+                Slot(home)._end_orphan()
+                shutil.rmtree(home)
 
     def end_orphans(self) -> int:
         """End what a killed process left running in any slot that nobody holds now.
@@ -230,7 +249,7 @@ def _locked(home: Path) -> Iterator[bool]:
     """Hold the slot's lock if it is free; the kernel frees it however this process ends."""
     with _writing(home):
         home.mkdir(parents=True, exist_ok=True)
-        lock = (home / "lock").open("wb")
+        lock = (home / "lock").open("ab")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -289,6 +289,11 @@ def retire(record: Record, revision: str) -> Record:
     return _changed(record, attempted=revision, **gone)
 
 
+def pruned(record: Record, keep: int) -> Record:
+    """Return the record with its last `keep` versions, and those that production needs."""
+    return _pruned(record, record.versions, keep, next_version=record.next_version)
+
+
 def forget(record: Record, fingerprint: str) -> Record:
     """Return the record without the failed and withdrawn attempts at `fingerprint`."""
     forgotten = (Outcome.FAILED, Outcome.WITHDRAWN)

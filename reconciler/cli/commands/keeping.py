@@ -1,0 +1,37 @@
+"""Verbs that keep a repository in shape."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reconciler.cli.options import Plain
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Keep in shape")
+def gc(
+    delete: Annotated[bool, typer.Option("--delete", help="Delete what would be listed.")] = False,
+    older_than: Annotated[
+        str,
+        typer.Option(metavar="AGE", help="Leave alone what has changed since: 12h, 7d, or 0."),
+    ] = "1d",
+    retired: Annotated[
+        bool, typer.Option("--retired", help="Drop the records of retired models as well.")
+    ] = False,
+    shared: Annotated[
+        bool,
+        typer.Option("--shared-cache", help="Also a cache outside of the repository: it is ours."),
+    ] = False,
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """List what nothing needs any more: content, results, versions beyond `keep`, slots, logs."""
+    from reconciler.cli import gc as verb
+
+    raise typer.Exit(
+        verb.run(
+            delete=delete, older_than=older_than, retired=retired, shared=shared, output=output
+        )
+    )
