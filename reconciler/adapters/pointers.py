@@ -34,7 +34,7 @@ def version_files(record: Record) -> dict[str, bytes]:
     """Return `<n>.dvc` for each kept version that left something, by file name.
 
     Its content stands below `<n>/`: `bundle`, `predictions` (or `predictions.parquet` where that
-    is a single file) and `prepared`.
+    is a single file), `prepared` and `report`.
     """
     found = {f"{v.number}.dvc": _outs(v) for v in record.versions}
     return {name: _pointer_file(outs) for name, outs in found.items() if outs}
@@ -68,6 +68,7 @@ def _outs(version: Version) -> dict[str, Pointer]:
         "bundle": version.bundle,
         "predictions.parquet" if single else "predictions": predictions,
         "prepared": version.prepared,
+        "report": version.report,
     }
     return {f"{version.number}/{key}": value for key, value in named.items() if value is not None}
 

@@ -68,7 +68,10 @@ class Predictor:
         Raises:
             UsageError: `BadInput`, naming the field that does not fit the signature.
         """
-        tensors = encoding.encode(self.signature, rows)
+        return self.answer(encoding.encode(self.signature, rows))
+
+    def answer(self, tensors: Mapping[str, Array]) -> Predictions:
+        """Return the answers for rows that `encode` has made tensors of."""
         if not len(next(iter(tensors.values()))):
             return self._nothing()
         return self._answer(run_batches(self._model, self.signature, tensors))

@@ -81,6 +81,7 @@ class Artifacts:
             bundle=_outs(blocks["train"])[f"models/{model}"],
             predictions=evaluated[f"reports/{model}/predictions.parquet"],
             prepared=prepared,
+            report=evaluated.get(f"reports/{model}/report"),
             metrics=json.loads(self._cache.file(metrics.md5).read_bytes()),
             timeout=left.timeout,
             seconds=left.seconds,

@@ -96,6 +96,8 @@ class Version(_Frozen):
     bundle: Pointer | None = None
     predictions: Pointer | None = None
     prepared: Pointer | None = None
+    report: Pointer | None = None
+    """Pictures of how it does; None: its pipeline does not track them."""
     metrics: Numbers = {}
     verdict: Tree | None = None
     judged: str | None = None

@@ -1,4 +1,4 @@
-"""The stage `evaluate`: what the bundle answers on the test split, and every usual metric of it."""
+"""The stage `evaluate`: what the bundle answers on the test split, its metrics and pictures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from reconciler.bundle.predictor import Predictor, open_bundle
 from reconciler.core import metrics, tables
+from reconciler.pipeline import report
 from reconciler.pipeline.context import Context
 from reconciler.spec.metrics import METRICS
 
@@ -17,21 +18,25 @@ _PLOTTED = 2000
 
 
 def run(context: Context) -> None:
-    """Write predictions, metrics and the plot of one model below `reports/`.
+    """Write predictions, metrics, the plot and the report of one model below `reports/`.
 
     The metrics rest on the bundle's own answers: nothing is taken from the training code.
 
     Raises:
         TerminalError: The bundle is not whole, or does not answer the test split.
     """
-    predictor = open_bundle(context.root / "models" / context.name)
-    test = pl.read_parquet(context.root / "data" / "prepared" / context.name / "test.parquet")
+    bundle = context.root / "models" / context.name
+    data = context.root / "data" / "prepared" / context.name
+    predictor = open_bundle(bundle)
+    test = pl.read_parquet(data / "test.parquet")
     answers = answered(predictor, test)
     out = context.root / "reports" / context.name
     out.mkdir(parents=True, exist_ok=True)
     answers.write_parquet(out / "predictions.parquet", compression="zstd", statistics=False)
     (out / "metrics.json").write_text(_metrics(predictor, answers), encoding="utf-8")
     _plot(answers, out / "plot.csv")
+    card = (bundle / "card.md").read_text(encoding="utf-8")
+    report.write(out / "report", predictor, test, answers, data / "train.parquet", card)
 
 
 def answered(predictor: Predictor, rows: pl.DataFrame) -> pl.DataFrame:

@@ -58,11 +58,11 @@ class World:
 
     def version(self, number: int) -> Version:
         made = self.repo / f"made{number}"
-        for path in ("bundle/model.onnx", "bundle/deep/signature.json", "prepared/test.parquet"):
+        for path in ("bundle/model.onnx", "bundle/a/b.json", "prepared/x.parquet", "report/x.svg"):
             (made / path).parent.mkdir(parents=True, exist_ok=True)
             (made / path).write_text(f"{path} of version {number}")
         (made / "predictions.parquet").write_text(f"predictions of version {number}")
-        found = {name: self.added(made / name) for name in ("bundle", "prepared")}
+        found = {name: self.added(made / name) for name in ("bundle", "prepared", "report")}
         return Version(
             number=number,
             outcome=Outcome.REJECTED,

@@ -110,8 +110,11 @@ def test_equal_inputs_give_equal_reports_byte_for_byte(workspace: Any) -> None:
     kept = []
     for _ in range(2):
         *_, out = evaluated(workspace, estimator="sklearn.linear_model.LogisticRegression")
-        kept.append({path.name: path.read_bytes() for path in out.iterdir()})
-    assert set(kept[0]) == {"predictions.parquet", "metrics.json", "plot.csv"}
+        files = (path for path in out.rglob("*") if path.is_file())
+        kept.append({str(path.relative_to(out)): path.read_bytes() for path in files})
+    plain = {name for name in kept[0] if not name.startswith("report/")}
+    assert plain == {"predictions.parquet", "metrics.json", "plot.csv"}
+    assert {"report/card.md", "report/report.json", "report/roc.svg"} <= set(kept[0])
     assert kept[0] == kept[1]
 
 
