@@ -67,7 +67,7 @@ class Site:
     def artifacts(self) -> Artifacts:
         """What versions point to."""
         from reconciler.adapters.cache import Cache
-        from reconciler.adapters.dvc import Remote
+        from reconciler.adapters.dvc_remote import Remote
         from reconciler.controller.artifacts import Artifacts
 
         cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)

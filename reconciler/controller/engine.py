@@ -19,7 +19,7 @@ from reconciler.controller import decisions
 from reconciler.controller.decisions import Decision
 from reconciler.controller.events import Decided, Listen, Warned
 from reconciler.controller.fleet import Fleet
-from reconciler.controller.memory import Memory, disturbed, judged, observed
+from reconciler.controller.memory import Memory, blocks, disturbed, judged, observed
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Trainer
 from reconciler.core.plan import (
@@ -139,7 +139,9 @@ class Engine:
                 plan = self.plan(name)
                 match plan.actions:
                     case (Train(),):
-                        self._tools.trainer.start(self._fleet, self._wanted(name))
+                        self._tools.trainer.start(
+                            self._fleet, self._wanted(name), blocks(self._record(name))
+                        )
                         return None
                     case (Judge() as action,):
                         if not self._judge(name, action):

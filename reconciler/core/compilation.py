@@ -14,6 +14,7 @@ from reconciler.spec.params import Params
 SPECS = "specs"
 PARAMS = "params.yaml"
 PIPELINE = "dvc.yaml"
+LOCK = "dvc.lock"
 RUNTIME_IMAGE = f"{SPECS}/runtime.txt"
 
 #: A model's own stages, in the order in which they run.
