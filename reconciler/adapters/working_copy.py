@@ -54,7 +54,7 @@ class WorkingCopy(Git):
         """
         with contextlib.suppress(FileNotFoundError):  # no index yet: everything is new
             shutil.copyfile(self.git_dir / "index", self._index_file)
-        if conflict := self._text("ls-files", "--unmerged", "-z").split("\0")[0]:
+        if conflict := self.text("ls-files", "--unmerged", "-z").split("\0")[0]:
             path = conflict.partition("\t")[2]
             raise UsageError(
                 f"{path} has a merge conflict",
@@ -71,7 +71,7 @@ class WorkingCopy(Git):
             text = os.fsencode("".join(f"100644 {oid}\t{path}\0" for path, oid in ids))
             self._git("update-index", "-z", "--add", "--index-info", input=text)
         head = self.read_ref("HEAD")
-        tree = self._text("write-tree").strip()
+        tree = self.text("write-tree").strip()
         parents = [] if head is None else [head]
         return self.commit_tree(tree, parents, "The working tree", RECONCILER, _WHEN)
 
