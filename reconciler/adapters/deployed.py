@@ -19,20 +19,21 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.adapters.git import Git, Person
 from reconciler.adapters.git_output import Entry
+from reconciler.adapters.layout import LAYOUT, MARK
+from reconciler.adapters.layout import REF as REF
 from reconciler.adapters.pointers import champion_file, config_file, version_files
-from reconciler.adapters.snapshot import LAYOUT, MARK, Reader, Snapshot
+from reconciler.adapters.snapshot import Reader, Snapshot
 from reconciler.core.notes import Note, describe, message
 from reconciler.core.record import Record
 from reconciler.core.recordtext import dumps
 from reconciler.core.stored import to_plain
 from reconciler.errors import TerminalError, TransientError
 
-REF = "refs/heads/deployed"
 IDENTITY = Person("reconciler", "reconciler@localhost")
 
 #: Gives the record after a change; it may be called again when another process was faster.
@@ -108,6 +109,11 @@ class DeployedStore:
         if latest.commit != commit:
             latest = self._latest = self._reader.read(commit)
         return latest
+
+    def read_others(self, skip: Container[str]) -> Snapshot:
+        """Return the records of every model but those of `skip`; see `read`."""
+        commit = self._git.read_ref(self.ref) or self._git.read_ref(self._upstream)
+        return Snapshot(None) if commit is None else self._reader.read(commit, skip)
 
     def commit(self, changes: Mapping[str, Change]) -> Snapshot:
         """Change records in one commit and return the branch after it.

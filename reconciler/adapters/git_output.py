@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import TerminalError, TransientError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_ENTRY = re.compile(r"(\d+) \w+ (\w+)\t([^\0]+)\0")
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+
+class Entry(NamedTuple):
     """What stands at one path of a tree."""
 
     mode: str
@@ -25,12 +26,7 @@ class Entry:
 
 def entries(listing: bytes) -> dict[str, Entry]:
     """Return what `ls-tree -z` lists, by path."""
-    found = {}
-    for line in os.fsdecode(listing).split("\0")[:-1]:
-        head, _, path = line.partition("\t")
-        mode, _, oid = head.split(" ")
-        found[path] = Entry(mode, oid)
-    return found
+    return {path: Entry(mode, oid) for mode, oid, path in _ENTRY.findall(os.fsdecode(listing))}
 
 
 def blobs(data: bytes, wanted: Sequence[str], place: Path) -> dict[str, bytes]:

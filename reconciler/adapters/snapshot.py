@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.adapters.git import Git
+from reconciler.adapters.layout import LAYOUT, MARK, model_of
 from reconciler.core.record import Record
 from reconciler.core.recordtext import ForeignTextError, loads
 from reconciler.core.stored import from_plain
 from reconciler.errors import ReconcilerError, TerminalError
-
-#: The file that says what the branch is, and its content: the version of the layout.
-MARK = ".records"
-LAYOUT = b"reconciler/records/v1\n"
 
 _FILE = "100644"
 
@@ -44,8 +41,10 @@ class Reader:
         self._ref = ref
         self._parsed: dict[str, Record | str] = {}
 
-    def read(self, commit: str) -> Snapshot:
-        """Return the records at `commit`; what cannot be read is quarantined.
+    def read(self, commit: str, skip: Container[str] = ()) -> Snapshot:
+        """Return the records at `commit`, but those of the models `skip`.
+
+        What cannot be read is quarantined.
 
         Raises:
             TerminalError: `ForeignBranch`: this is no branch of records; `RecordTooNew`: all of it
@@ -54,9 +53,9 @@ class Reader:
         entries = self._git.level(commit)
         self._check_layout(entries[MARK].oid if MARK in entries else None)
         ids = {
-            path.removesuffix(".yaml"): entry.oid
+            name: entry.oid
             for path, entry in entries.items()
-            if path.endswith(".yaml") and entry.mode == _FILE
+            if (name := model_of(path)) and entry.mode == _FILE and name not in skip
         }
         parsed = self._parse(ids.values())
         found = {name: parsed[oid] for name, oid in sorted(ids.items())}

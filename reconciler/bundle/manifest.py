@@ -12,8 +12,6 @@ from reconciler.errors import TerminalError
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The version of the bundle's layout. A change retrains: it is part of what decides a model.
-FORMAT = 1
 FILE = "manifest.json"
 MODEL_FILES = {"onnx": "model.onnx", "native": "model.skops"}
 

@@ -1,4 +1,7 @@
-"""Wiring: the composition root, where the outside world is put together for the verbs."""
+"""Wiring: the composition root, where the outside world is put together for the verbs.
+
+What a part needs is imported when that part is made: a plan of a fleet at rest makes few.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,46 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters import catalogue, dvc_config
-from reconciler.adapters.deployed import DeployedStore
-from reconciler.adapters.export import export
 from reconciler.adapters.git import Git
-from reconciler.adapters.runtime import installed
-from reconciler.adapters.snapshot import Snapshot
-from reconciler.adapters.status import StatusStore
-from reconciler.controller import fleet as fleets
-from reconciler.controller.fleet import Fleet
-from reconciler.controller.memory import Memory, observed
+from reconciler.adapters.memo import Memo
+from reconciler.adapters.runtime import installed, stamp
+from reconciler.controller import recall as recalls
+from reconciler.controller.recall import Recalled
 from reconciler.controller.workspace import Workspace
-from reconciler.core import compilation
-from reconciler.core.conditions import Condition
-from reconciler.core.plan import Desired, Plan, plan_release
-from reconciler.core.record import Version
+from reconciler.core import compilation, models_map
 from reconciler.core.runtime import LIBRARIES, mismatches
-from reconciler.core.verdict import Verdict
 from reconciler.errors import ReconcilerError, TransientError
-from reconciler.spec.catalogue import Catalogue
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from reconciler.adapters.deployed import DeployedStore
+    from reconciler.adapters.snapshot import Snapshot
+    from reconciler.adapters.status import StatusStore
     from reconciler.controller.artifacts import Artifacts
     from reconciler.controller.engine import Tools
     from reconciler.controller.events import Listen
+    from reconciler.controller.fleet import Fleet
     from reconciler.controller.serving import Serving
+    from reconciler.core.conditions import Condition
+    from reconciler.core.plan import Desired, Plan
+    from reconciler.core.record import Version
+    from reconciler.core.verdict import Verdict
+    from reconciler.spec.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The models of a revision that are not known to be settled, and those that are."""
+
+    recalled: Recalled
+    fleet: Fleet
+    """Without the settled ones, as are the records."""
+    snapshot: Snapshot
+
+    def named(self) -> set[str]:
+        """Return the files and folders that specs name."""
+        return self.recalled.named() | _named(self.fleet)
 
 
 @dataclass(frozen=True)
@@ -50,24 +68,32 @@ class Site:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The estimators that specs may name."""
+        from reconciler.adapters import catalogue
+
         return catalogue.load(self.workspace.cache)
 
     @cached_property
     def status(self) -> StatusStore:
         """How models are doing."""
+        from reconciler.adapters.status import StatusStore
+
         return StatusStore(self.workspace.status)
 
     @cached_property
     def store(self) -> DeployedStore:
         """The release records."""
+        from reconciler.adapters import dvc_config
+        from reconciler.adapters.deployed import DeployedStore
+
         remotes = dvc_config.remotes(self.root)
         return DeployedStore(self.git, remotes=remotes.options, default_remote=remotes.default)
 
     @cached_property
     def artifacts(self) -> Artifacts:
         """What versions point to."""
+        from reconciler.adapters import dvc_config
         from reconciler.adapters.cache import Cache
-        from reconciler.adapters.dvc_remote import Remote
+        from reconciler.adapters.dvc import Remote
         from reconciler.controller.artifacts import Artifacts
 
         cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
@@ -75,7 +101,44 @@ class Site:
 
     def fleet(self, revision: str) -> Fleet:
         """Return what `revision` declares."""
+        from reconciler.controller import fleet as fleets
+
         return fleets.load(self.git, self.git.resolve(revision), self.catalogue, self._memo())
+
+    @cached_property
+    def settled(self) -> Memo:
+        """Remembers which models are settled."""
+        return Memo(self.workspace.settled)
+
+    def recall(self, commit: str) -> Recalled:
+        """Return the models that need not be looked at: nothing of theirs has changed."""
+
+        def settings() -> str | None:
+            files = (compilation.PARAMS, compilation.PIPELINE)
+            ids = self.git.ids([f"{commit}:{path}" for path in files])
+            blobs = self.git.blobs([oid for oid in ids if oid])
+            return models_map.settings(*(blobs[oid] for oid in ids if oid)) if all(ids) else None
+
+        return recalls.recall(self.git, self.settled, commit, stamp(), settings)
+
+    def others(self, commit: str, recalled: Recalled) -> Others:
+        """Return the models that must be looked at, those of `recalled` left out."""
+        from reconciler.controller import fleet as fleets
+
+        memo, known = self._memo(), recalled.models
+        fleet = fleets.load(self.git, commit, self.catalogue, memo, skip=known)
+        gone = {n for n in fleet.renaming if n in known and known[n].reason == "Retired"}
+        if gone:  # a spec that cannot be followed calls its model so
+            recalled = recalled.without(gone)
+            fleet = fleets.load(self.git, commit, self.catalogue, memo, skip=recalled.models)
+        return Others(recalled, fleet, self.store.read_others(recalled.models))
+
+    def remember(self, others: Others, plans: Mapping[str, tuple[str, str] | None]) -> None:
+        """Remember that models have no next step; `plans` as in `recall.learned`."""
+        before = others.recalled
+        after = recalls.learned(before, plans, others.fleet, others.snapshot)
+        if after != before or not before.kept:
+            recalls.keep(self.settled, after)
 
     def _memo(self) -> StatusStore | None:
         """Return what remembers parsed specs; None where it cannot be used."""
@@ -86,18 +149,20 @@ class Site:
 
     def uncommitted(self, fleet: Fleet, rev: str) -> tuple[str, ...]:
         """Return a note about changes of the working tree that `rev` does not hold."""
+        return self.beside(_named(fleet), rev, fleet.revision)
+
+    def beside(self, paths: Collection[str], rev: str, commit: str) -> tuple[str, ...]:
+        """Return a note about uncommitted changes of specs, of settings, or at `paths`."""
         if rev != "HEAD":
             return ()
-        specs = (fleet.spec(name) for name in fleet.models)
-        data = {path for spec in specs if spec and (path := compilation.data_path(spec))}
-        watched = ("specs", compilation.PARAMS, compilation.PIPELINE, *sorted(data)[:1000])
+        watched = ("specs", compilation.PARAMS, compilation.PIPELINE, *sorted(paths)[:1000])
         found = self.git.uncommitted(watched)
         if not found:
             return ()
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         verb = "is" if len(found) == 1 else "are"
         listed = ", ".join(found[:3])
-        return (f"{listed}{more} {verb} not committed; HEAD ({fleet.revision[:7]}) is followed",)
+        return (f"{listed}{more} {verb} not committed; HEAD ({commit[:7]}) is followed",)
 
     def serving(self, fleet: Fleet) -> Serving:
         """Return the targets of a fleet."""
@@ -111,6 +176,7 @@ class Site:
 
     def tools(self, fleet: Fleet, jobs: int, listen: Listen) -> Tools:
         """Return everything that a pass over `fleet` needs, trainings included."""
+        from reconciler.adapters import dvc_config
         from reconciler.adapters.slots import SlotPool
         from reconciler.controller.engine import Tools
         from reconciler.controller.judging import Judging
@@ -145,6 +211,9 @@ class Site:
 
     def release_plans(self, snapshot: Snapshot) -> dict[str, Plan]:
         """Return what the release rules say of each model at HEAD; empty when HEAD cannot be."""
+        from reconciler.controller.memory import Memory, observed
+        from reconciler.core.plan import plan_release
+
         try:
             fleet = self.fleet("HEAD")
         except ReconcilerError:
@@ -186,7 +255,14 @@ class Site:
 
     def export(self) -> None:
         """Show the records below the working tree, for people."""
+        from reconciler.adapters.export import export
+
         export(self.git, self.store.ref)
+
+
+def _named(fleet: Fleet) -> set[str]:
+    specs = (spec for name in fleet.models if (spec := fleet.spec(name)))
+    return {path for spec in specs for path in compilation.rests_on(spec) or ()}
 
 
 def _condition(condition: Condition) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from reconciler import __version__
 from reconciler.adapters.git import Git
 from reconciler.controller.contents import ContentIds, Tree
-from reconciler.core import compilation
+from reconciler.core import compilation, models_map
 from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SPECS
 from reconciler.core.digest import digest
 from reconciler.core.fingerprint import fingerprint
@@ -38,10 +38,13 @@ class Fleet:
     models: Mapping[str, Desired | Invalid]
     problems: tuple[Problem, ...]
     raw_params: Mapping[str, Any]
+    """params.yaml as plain values; its `models:` map may be left out."""
     files: Mapping[str, bytes]
     """Every spec as it is written, by path."""
     renaming: Mapping[str, Invalid] = field(default_factory=dict)
     """Names that invalid specs give their models, where these differ from the files' names."""
+    settings: str | None = None
+    """Digest of what concerns every model; None where it cannot be told apart from the rest."""
 
     def wish(self, name: str) -> Desired | Invalid | None:
         """Return what is declared of model `name`; None: nothing is.
@@ -109,6 +112,7 @@ def load(
     catalogue: Catalogue,
     memo: Memo | None = None,
     only: str | None = None,
+    skip: Container[str] = (),
 ) -> Fleet:
     """Return what `revision` declares; a spec that is wrong spoils none of the others.
 
@@ -118,6 +122,7 @@ def load(
         catalogue: The estimators that specs may name.
         memo: Remembers parsed specs, so that an unchanged one is recognised by its blob id.
         only: The one model that is of interest; None: all are.
+        skip: Models that are of no interest; they are not among the fleet's.
 
     Raises:
         SpecError: params.yaml or dvc.yaml, on which every model rests, cannot be followed.
@@ -126,11 +131,14 @@ def load(
     specs = {path: entry.oid for path, entry in tree.items() if _is_spec(path)}
     if only is not None:
         specs = {p: oid for p, oid in specs.items() if p == compilation.spec_path(only)}
+    specs = {p: oid for p, oid in specs.items() if PurePosixPath(p).stem not in skip}
     shared = {path: tree[path].oid for path in (PARAMS, PIPELINE) if path in tree}
     blobs = git.blobs([*specs.values(), *shared.values()])
     texts = {path: blobs[oid] for path, oid in shared.items()}
     params, raw_params = _params(texts.get(PARAMS))
     pipeline = _plain(texts.get(PIPELINE), PIPELINE)
+    told = raw_params.get("models", {}) == {}  # else the map's lines are among the settings
+    settings = models_map.settings(texts[PARAMS], texts[PIPELINE]) if told else None
     files = {path: blobs[oid] for path, oid in specs.items()}
     modes = {path: entry.mode for path, entry in tree.items()}
     kind = _kind(params, catalogue)
@@ -150,7 +158,7 @@ def load(
         models.setdefault(name, _desired(spec, params, found, pipeline, revision))
     return Fleet(
         revision, tree, params, pipeline, models, problems, raw_params, files,
-        _renaming(models, files),
+        _renaming(models, files), settings,
     )  # fmt: skip
 
 
@@ -188,10 +196,10 @@ def _params(text: bytes | None) -> tuple[Params, Mapping[str, Any]]:
             reason="ParamsMissing",
             hint="run `reconciler compile` and commit what it writes",
         )
-    read = read_params(text, PARAMS)
+    read = read_params(models_map.padded(text), PARAMS)
     if read.params is None:
         raise SpecError("; ".join(str(p) for p in read.problems), reason="InvalidParams")
-    return read.params, _plain(text, PARAMS)
+    return read.params, read.data
 
 
 def _plain(text: bytes | None, path: str) -> Mapping[str, Any]:

@@ -26,6 +26,7 @@ class Workspace:
         self.scored = self.base / "scored"
         self.cache = self.base / "cache"
         self.status = self.base / "status.db"
+        self.settled = self.base / "settled.json"
 
     def prepare(self) -> None:
         """Make the folder, with a `.gitignore` that keeps all of it out of git.

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from reconciler.bundle.manifest import FORMAT
+from reconciler.bundle.form import FORMAT
 from reconciler.core.digest import digest
-from reconciler.spec.model import ModelSpec
-from reconciler.spec.params import Params
+
+if TYPE_CHECKING:
+    from reconciler.spec.model import ModelSpec
+    from reconciler.spec.params import Params
 
 SPECS = "specs"
 PARAMS = "params.yaml"
 PIPELINE = "dvc.yaml"
-LOCK = "dvc.lock"
 RUNTIME_IMAGE = f"{SPECS}/runtime.txt"
 
 #: A model's own stages, in the order in which they run.
@@ -47,6 +49,15 @@ def code_path(spec: ModelSpec) -> str | None:
     """Return the file of the entrypoint; None for an estimator of a library."""
     entrypoint = spec.spec.training.entrypoint
     return None if entrypoint is None else str(PurePosixPath(entrypoint.partition(":")[0]))
+
+
+def rests_on(spec: ModelSpec) -> tuple[str, ...] | None:
+    """Return the files and folders that the spec names; None: anything in the tree may count."""
+    training = spec.spec.training
+    if training.estimator is None and training.entrypoint is None:
+        return None
+    named = (data_path(spec), code_path(spec), *training.deps)
+    return tuple(path for path in named if path is not None)
 
 
 def line(

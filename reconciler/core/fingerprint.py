@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NewType
 
-from reconciler.bundle.manifest import FORMAT
+from reconciler.bundle.form import FORMAT
 from reconciler.core.compilation import STAGES, section
 from reconciler.core.digest import digest
 from reconciler.spec.model import ModelSpec

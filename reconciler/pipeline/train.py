@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reconciler.bundle import encoding, manifest, signature
+from reconciler.bundle.form import FORMAT
 from reconciler.bundle.native import frame
 from reconciler.bundle.predictor import Predictor, open_bundle
 from reconciler.bundle.signature import Input, Signature, Tensor
@@ -233,7 +234,7 @@ def _write(
 
 def _seal(directory: Path, context: Context, data: Prepared, exported: Exported) -> None:
     statement = manifest.Manifest(
-        format=manifest.FORMAT,
+        format=FORMAT,
         model=context.name,
         form=exported.form,
         form_reason=exported.reason,
@@ -257,7 +258,7 @@ def _inputs(context: Context, data: Prepared) -> dict[str, Any]:
         "prepared": dict(data.checksums),
         "code": {name: manifest.sha256(context.root / name) for name in sorted(files)},
         "runtime": dict(context.params.runtime),
-        "format": manifest.FORMAT,
+        "format": FORMAT,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -40,6 +40,8 @@ class ParamsRead:
     params: Params | None
     """None when there is an error among the problems."""
     problems: tuple[Problem, ...]
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """The file as plain values, the user's own keys included."""
 
 
 def read_params(text: bytes, path: str = "params.yaml") -> ParamsRead:
@@ -52,7 +54,7 @@ def read_params(text: bytes, path: str = "params.yaml") -> ParamsRead:
     params, found = _validated(Params, data)
     found += fleet.check(data if isinstance(data, dict) else {})
     problems = _located(found, document)
-    return ParamsRead(None if _fatal(problems) else params, problems)
+    return ParamsRead(None if _fatal(problems) else params, problems, data)
 
 
 def read_spec(text: bytes, path: str, params: Params, catalogue: Catalogue) -> Read:

@@ -1,0 +1,23 @@
+"""The layout of the branch `deployed`: its name, and what its files are called."""
+
+from __future__ import annotations
+
+REF = "refs/heads/deployed"
+#: Where a clone that has no such branch yet reads the records.
+UPSTREAM = "refs/remotes/origin/deployed"
+
+#: The file that says what the branch is, and its content: the version of the layout.
+MARK = ".records"
+LAYOUT = b"reconciler/records/v1\n"
+
+_ENDING = ".yaml"
+
+
+def record_path(name: str) -> str:
+    """Return the file of a model's record."""
+    return f"{name}{_ENDING}"
+
+
+def model_of(path: str) -> str | None:
+    """Return the model whose record a path at the top of the branch is; None: it is no record."""
+    return path.removesuffix(_ENDING) if path.endswith(_ENDING) and "/" not in path else None
