@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.adapters import dvc_config
 from reconciler.adapters.cache import Cache
 from reconciler.adapters.dvc_output import Progress, State, cause
+from reconciler.adapters.dvc_program import KNOWN, argv, environment
+from reconciler.adapters.dvc_remote import Remote, failure
 from reconciler.adapters.process import Group, run
 from reconciler.errors import SpecError, TerminalError, TransientError
 
@@ -28,18 +27,6 @@ if TYPE_CHECKING:
 
 #: Seconds between asking a run to end and ending it.
 GRACE_S = 5.0
-
-#: What the program `dvc` does, but for collecting garbage: a fourth of its time goes into that,
-#: while modules are imported and when all of them are taken down.
-_PROGRAM = """\
-import gc, os, sys
-gc.set_threshold(50_000)
-from dvc.cli import main
-code = main(sys.argv[1:])
-sys.stdout.flush()
-sys.stderr.flush()
-os._exit(code)
-"""
 
 _TAIL_BYTES = 1 << 16
 _REMOTE_S = 3600.0
@@ -66,6 +53,7 @@ def repro(
     timeout_s: float | None = None,
     cancel: threading.Event | None = None,
     lock: Mapping[str, Any] | None = None,
+    known: Iterable[Mapping[str, Any]] = (),
 ) -> Reproduced:
     """Bring the stages of one model up to date in a filled slot, as `dvc repro` does.
 
@@ -80,8 +68,9 @@ def repro(
             `cached`; and the seconds it took.
         timeout_s: Seconds after which all of it is ended; None: never.
         cancel: Ends all of it once it is set.
-        lock: Blocks of dvc.lock of an earlier run; when they still hold and their outputs are in
-            the cache or on the remote, nothing runs.
+        lock: Blocks of dvc.lock of an earlier run, by stage; where they still hold and their
+            outputs are in the cache or on the remote, nothing runs.
+        known: Further such blocks, of any run by anyone: their content decides which one holds.
 
     Raises:
         SpecError: dvc.yaml or params.yaml is wrong.
@@ -91,9 +80,7 @@ def repro(
     remote = Remote(slot.root)
     cache = Cache(dvc_config.cache_dir(slot.root), remote.fetch)
     _link_inputs(slot.root, cache)
-    if lock:
-        _restore(slot.root, lock, cache)
-    argv = (*_dvc("repro"), *(f"{stage}@{model}" for stage in stages))
+    _tell_known(slot.root, [*(lock or {}).values(), *known])
     suffix = f"@{model}"
     progress = Progress()
 
@@ -101,7 +88,8 @@ def repro(
         for name, state, seconds in events:
             on_stage(name.removesuffix(suffix), state, seconds)
 
-    group = Group.start(argv, slot.root, _environment(), log, record=slot.record)
+    command = argv("repro", *(f"{stage}@{model}" for stage in stages))
+    group = Group.start(command, slot.root, environment(), log, record=slot.record)
     try:
         _follow(group, progress, tell, timeout_s, cancel)
         code = group.finish()
@@ -111,7 +99,8 @@ def repro(
     finally:
         slot.forget()
     if code != 0:
-        raise cause(_tail(log, slot.root), code, log)
+        said = _tail(log, slot.root)
+        raise failure(said) or cause(said, code, log)
     tell(progress.end(time.monotonic()))
     seconds = {name.removesuffix(suffix): s for name, s in progress.seconds.items()}
     return Reproduced(_lock(slot.root), tuple(seconds), seconds)
@@ -123,63 +112,10 @@ def initialise(root: Path) -> None:
     Raises:
         TerminalError: DVC refuses.
     """
-    done = run(_dvc("init"), root, _environment())
+    done = run(argv("init"), root, environment())
     if done.code != 0:
         said = " ".join(done.stderr.decode(errors="replace").split()).removeprefix("ERROR: ")
         raise TerminalError(f"dvc init in {root}: {said}", reason="DvcFailed")
-
-
-class Remote:
-    """The default DVC remote of a repository or slot; content is named by its md5.
-
-    Args:
-        root: The folder with `.dvc/`.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    @property
-    def configured(self) -> bool:
-        """Whether there is one."""
-        return dvc_config.remotes(self._root).default is not None
-
-    def fetch(self, *md5s: str) -> None:
-        """Bring content into the cache, as far as the remote has it.
-
-        Raises:
-            TransientError: The remote cannot be reached.
-        """
-        self._run("fetch", md5s)
-
-    def push(self, *md5s: str) -> None:
-        """Copy content from the cache to the remote, where it is not there yet.
-
-        Raises:
-            TransientError: The remote cannot be reached.
-        """
-        self._run("push", md5s)
-
-    def _run(self, command: str, md5s: Sequence[str]) -> None:
-        if not md5s or not self.configured:
-            return
-        outs = [{"md5": md5, "hash": "md5", "path": f"{n}"} for n, md5 in enumerate(md5s)]
-        with tempfile.TemporaryDirectory(prefix="reconciler-") as aside:
-            place = Path(aside)
-            (place / ".dvc").mkdir()
-            settings = dvc_config.for_slot(self._root, place / "site")
-            (place / ".dvc" / "config").write_text(settings, encoding="utf-8")
-            (place / "content.dvc").write_text(json.dumps({"outs": outs}), encoding="utf-8")
-            argv = (*_dvc(command), "content.dvc")
-            done = run(argv, place, _environment(), timeout_s=_REMOTE_S)
-        if done.code != 0:
-            said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-            errors = [line for line in said if line.startswith("ERROR: ")] or said[-3:]
-            raise TransientError(
-                f"`dvc {command}` failed: {' '.join(errors).removeprefix('ERROR: ')}",
-                reason="RemoteFailed",
-                hint="check the remote with `dvc remote list` and `dvc push`",
-            )
 
 
 def _follow(
@@ -194,7 +130,7 @@ def _follow(
         now = time.monotonic()
         if cancel is not None and cancel.is_set():
             raise TransientError("the run was cancelled", reason="Cancelled")
-        if timeout_s is not None and now - began > timeout_s:
+        if timeout_s is not None and now - began - progress.away(now) > timeout_s:
             where = progress.running or "DVC"
             raise TerminalError(
                 f"{where} did not end within {timeout_s:g} s",
@@ -255,7 +191,7 @@ def _checkout(pointer: Path, path: Path, root: Path) -> None:
     """Let DVC itself bring data that it tracks in another way: by an older hash, or a version."""
     name = str(pointer.relative_to(root))
     for command in ("checkout", "pull"):
-        run((*_dvc(command), name), root, _environment(), timeout_s=_REMOTE_S)
+        run(argv(command, name), root, environment(), timeout_s=_REMOTE_S)
         if path.exists():
             return
     raise TerminalError(
@@ -265,14 +201,11 @@ def _checkout(pointer: Path, path: Path, root: Path) -> None:
     )
 
 
-def _restore(root: Path, lock: Mapping[str, Any], cache: Cache) -> None:
-    """Give DVC the lock of an earlier run and its outputs, as far as they can be had."""
-    text = json.dumps({"schema": "2.0", "stages": dict(lock)})
-    (root / "dvc.lock").write_text(text, encoding="utf-8")
-    for block in lock.values():
-        for out in block.get("outs", ()):
-            with contextlib.suppress(TerminalError, TransientError):  # then the stage runs
-                cache.link(str(out["md5"]), root / str(out["path"]))
+def _tell_known(root: Path, blocks: Sequence[Mapping[str, Any]]) -> None:
+    """Leave for DVC what is known of earlier results."""
+    path = root / KNOWN
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(blocks), encoding="utf-8")
 
 
 def _lock(root: Path) -> dict[str, Any]:
@@ -301,19 +234,3 @@ def _tail(log: Path, root: Path) -> tuple[str, ...]:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         text = file.read().decode(errors="replace")
     return tuple(text.replace(f"{root}/", "").splitlines())
-
-
-def _dvc(command: str) -> tuple[str, ...]:
-    return (sys.executable, "-P", "-c", _PROGRAM, command)
-
-
-def _environment() -> dict[str, str]:
-    path = os.environ.get("PATH", os.defpath)
-    return {
-        **os.environ,
-        # the stage programs of this installation, whatever environment is active
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}",
-        "DVC_NO_ANALYTICS": "1",
-        "DVC_STUDIO_OFFLINE": "1",
-        "PYTHONUNBUFFERED": "1",  # so that the log shows what runs now
-    }

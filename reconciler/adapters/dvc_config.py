@@ -25,6 +25,15 @@ Sections = dict[str, Section]
 _REMOTE = re.compile(r"""['"]?\s*remote\s+["'](?P<name>.+?)["']\s*['"]?""")
 _URL = re.compile(r"\w+://")
 
+_USERINFO = re.compile(r"//[^/@:]*:([^/@]+)@")
+
+#: Options and variables that hold a secret.
+_SECRET = re.compile(
+    r"password|passphrase|secret|token|connection_string|(access|account)_key$|access_key_id$"
+)
+#: Shorter texts occur by chance.
+_SHORTEST = 4
+
 #: Options that hold a path, which DVC reads as relative to the folder of the settings file.
 _PATHS = {
     "cache": ("dir",),
@@ -79,6 +88,22 @@ def remotes(root: Path) -> Remotes:
             options[name] = {key: str(value) for key, value in kept.items()}
     default = everything.get("core", {}).get("remote")
     return Remotes(str(default).lower() if default else None, options)
+
+
+def secrets(root: Path) -> tuple[str, ...]:
+    """Return what must not be printed: secret options of remotes, passwords in their URLs.
+
+    Raises:
+        TerminalError: A settings file cannot be read.
+    """
+    found: set[str] = set()
+    levels = _levels(root) if (root / ".dvc").is_dir() else ()
+    for header, section in _merged(levels).items():
+        if _remote(header):
+            found |= {str(value) for key, value in section.items() if _SECRET.search(key)}
+            found |= set(_USERINFO.findall(str(section.get("url", ""))))
+    found |= {value for key, value in os.environ.items() if _SECRET.search(key.lower())}
+    return tuple(sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True))
 
 
 def for_slot(root: Path, site: Path) -> str:

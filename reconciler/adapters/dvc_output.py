@@ -17,6 +17,8 @@ State = Literal["running", "ran", "cached"]
 _RUNNING = re.compile(r"Running stage '([^']+)'")
 _CACHED = re.compile(r"Stage '([^']+)' (?:is cached|didn't change)")
 _SAVED = re.compile(r"(?:Generating|Updating) lock file ")
+_ASKED = re.compile(r"Asking the remote '")
+_ANSWERED = re.compile(r"The remote '[^']+' has answered")
 _STAGE = re.compile(r"error: (?P<reason>[A-Z]\w*): (?P<message>.+)")
 _HINT = re.compile(r"(?:hint|next): (.+)", re.IGNORECASE)
 _DVC = re.compile(r"ERROR: .+|'[^']+' (?:validation failed|is invalid)\b.*")
@@ -35,6 +37,9 @@ class Progress:
     running: str | None = None
     """The stage that runs now; None between two of them."""
     _since: float = 0.0
+    _away: float = 0.0
+    _asked: list[float] = field(default_factory=list)
+    """When each question to the remote began that has no answer yet."""
 
     def feed(self, line: str, now: float) -> tuple[tuple[str, State, float], ...]:
         """Return what the line tells: stage, what became of it, and its seconds.
@@ -43,6 +48,11 @@ class Progress:
             line: A line of output.
             now: Seconds of a clock that never goes back.
         """
+        if _ASKED.match(line):
+            self._asked.append(now)
+        elif _ANSWERED.match(line) and self._asked:
+            began = self._asked.pop()
+            self._away += 0.0 if self._asked else now - began
         if match := _RUNNING.match(line):
             ended = self.end(now)
             self.running, self._since = match[1], now
@@ -50,6 +60,10 @@ class Progress:
         if match := _CACHED.match(line):
             return (*self.end(now), (match[1], "cached", 0.0))
         return self.end(now) if _SAVED.match(line) else ()
+
+    def away(self, now: float) -> float:
+        """Return the seconds spent on waiting for the remote, which are none of training."""
+        return self._away + (now - self._asked[0] if self._asked else 0.0)
 
     def end(self, now: float) -> tuple[tuple[str, State, float], ...]:
         """Return the end of the stage that runs, if one does."""

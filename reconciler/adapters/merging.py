@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 #: Files that the driver merges: both have one block or line per model.
 MERGED = ("dvc.lock", "params.yaml")
 
-#: Folders of the pipeline's outputs. Ignored here, DVC writes no `.gitignore` per folder, in which
-#: two branches that each add a model would meet.
-OUTPUTS = ("/data/prepared/", "/models/", "/reports/")
-
 _NAME = "reconciler"
 _BY_LINE = "git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B"
 
@@ -49,19 +45,6 @@ def install_merging(git: Git) -> tuple[str, ...]:
     for key, value in stale.items():
         git.text("config", "--local", f"merge.{_NAME}.{key}", value)
     return (*([".gitattributes"] if written else []), *([".git/config"] if stale else []))
-
-
-def ignore_outputs(git: Git) -> tuple[str, ...]:
-    """Name the pipeline's outputs in the root `.gitignore`, and return the lines that were added.
-
-    A folder that git ignores already, or in which it tracks files, is left out.
-
-    Raises:
-        TransientError: The file cannot be written.
-    """
-    open_ones = [line for line in OUTPUTS if not git.ignored(f"{line[1:]}any")]
-    lines = [line for line in open_ones if not git.text("ls-files", "--", line[1:])]
-    return tuple(lines) if _append(git.root / ".gitignore", lines) else ()
 
 
 def missing(git: Git) -> bool:

@@ -6,22 +6,31 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 
+from reconciler.cli.keeping import agreed, read
 from reconciler.cli.progress import Progress
 from reconciler.cli.wiring import open_site
 from reconciler.controller.engine import Engine
+from reconciler.core.plan_file import KeptPlan
 from reconciler.core.standing import Standing
 from reconciler.errors import UsageError
 
 
-def run(models: tuple[str, ...], rev: str, jobs: int | None) -> int:
+def run(models: tuple[str, ...], rev: str | None, jobs: int | None, plan: Path | None) -> int:
     """Return 0 when every model is as declared, 1 when one is not, 130 when interrupted."""
     console = Console()
+    kept = None if plan is None else read(plan)
+    if kept is not None and (models or rev is not None):
+        raise UsageError(
+            "--plan says which models and which commit: give no others with it",
+            reason="Contradiction",
+        )
     try:
-        standings, told = _converged(console, models, rev, jobs)
+        standings, told = _converged(console, models, rev or "HEAD", jobs, kept)
     except KeyboardInterrupt:
         console.print("interrupted; what was trained is kept, the next apply goes on from there")
         return 130
@@ -29,18 +38,26 @@ def run(models: tuple[str, ...], rev: str, jobs: int | None) -> int:
 
 
 def _converged(
-    console: Console, models: tuple[str, ...], rev: str, jobs: int | None
+    console: Console,
+    models: tuple[str, ...],
+    rev: str,
+    jobs: int | None,
+    kept: KeptPlan | None,
 ) -> tuple[Mapping[str, Standing], set[tuple[str, str]]]:
     site = open_site()
     site.workspace.prepare()
     with site.workspace.alone(), _terminating(), Progress(console) as progress:
-        fleet = site.fleet(rev)
-        for note in site.uncommitted(fleet, rev):
+        fleet = site.fleet(rev) if kept is None else agreed(site, kept)
+        for note in site.uncommitted(fleet, rev) if kept is None else ():
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
         tools = site.tools(fleet, jobs or os.cpu_count() or 1, progress)
         try:
-            engine = Engine(fleet, tools, progress)
-            names = _chosen(engine, models)
+            if kept is None:
+                engine = Engine(fleet, tools, progress)
+                names = _chosen(engine, models)
+            else:
+                engine = Engine(fleet, tools, progress, kept.allows)
+                names = tuple(kept.models)
             standings = engine.converge(names)
         finally:
             tools.trainer.stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reconciler.adapters import catalogue, dvc, setup
 from reconciler.adapters.git import Git
+from reconciler.adapters.merging import install_merging
 from reconciler.adapters.runtime import installed
 from reconciler.cli import files
 from reconciler.controller import setup as lacking
@@ -17,6 +18,8 @@ from reconciler.controller.workspace import Workspace
 from reconciler.core.runtime import LIBRARIES, declaration
 from reconciler.core.setup import Did, Step
 
+ATTRIBUTES = ".gitattributes"
+_CONFIG = ".git/config"
 _DVC = (".dvc/config", ".dvc/.gitignore")
 
 
@@ -28,7 +31,7 @@ def run(*, demo: bool) -> int:
     setup.writable(root)
     _compiled(root)  # what is wrong with params.yaml is said before anything is written
     git = git or _git(here)
-    done = [*_dvc(git), *_carried_out(root, lacking.ignoring(git))]
+    done = [*_dvc(git), *_carried_out(root, lacking.ignoring(git)), *_merging(git)]
     done += _carried_out(root, lacking.specs(WorkingTree(root), demo=demo))
     result = _compiled(root)
     done += _carried_out(root, lacking.generated(WorkingTree(root), result))
@@ -51,6 +54,23 @@ def _dvc(git: Git) -> list[Step]:
     dvc.initialise(git.root)
     _say("ran", f"dvc init: {', '.join(_DVC)}, .dvcignore")
     return [Step(Did.WROTE, path) for path in _DVC]
+
+
+def _merging(git: Git) -> list[Step]:
+    before = WorkingTree(git.root).read(ATTRIBUTES)
+    written = install_merging(git)
+    done = [Step(Did.KEPT, ATTRIBUTES)]
+    if ATTRIBUTES in written:
+        after = WorkingTree(git.root).read(ATTRIBUTES) or b""
+        more = after.count(b"\n") - (before or b"").count(b"\n")
+        did = Did.WROTE if before is None else Did.ADDED
+        done = [Step(did, ATTRIBUTES, f"{more} lines" if before else "")]
+    if _CONFIG in written:
+        done.append(Step(Did.ADDED, _CONFIG, "merge.reconciler, as every clone needs it,"))
+    for step in done:
+        if step.did is not Did.KEPT:
+            _say(step.did, str(step))
+    return done
 
 
 def _compiled(root: Path) -> Compiled:
@@ -78,7 +98,7 @@ def _next(git: Git, here: Path, done: Iterable[Step], *, demo: bool) -> None:
     steps = tuple(done)
     if all(step.did is Did.KEPT for step in steps):
         sys.stdout.write("everything is in place: nothing was written\n")
-    paths = tuple(dict.fromkeys(step.path for step in steps))
+    paths = tuple(dict.fromkeys(step.path for step in steps if step.path != _CONFIG))
     for path in paths:
         if git.ignored(path):
             _say("!", f"git ignores {path}: mend .gitignore, or what counts cannot be committed")

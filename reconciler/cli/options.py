@@ -25,6 +25,14 @@ class Plain(StrEnum):
     JSON = "json"
 
 
+class Plans(StrEnum):
+    """Output of plans: for people, for programs, as a comment on a pull request."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
 class Checks(StrEnum):
     """Output of checks: for people, for programs, as workflow annotations."""
 

@@ -93,7 +93,7 @@ class Site:
         """What versions point to."""
         from reconciler.adapters import dvc_config
         from reconciler.adapters.cache import Cache
-        from reconciler.adapters.dvc import Remote
+        from reconciler.adapters.dvc_remote import Remote
         from reconciler.controller.artifacts import Artifacts
 
         cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)

@@ -19,11 +19,12 @@ from reconciler.controller import decisions
 from reconciler.controller.decisions import Decision
 from reconciler.controller.events import Decided, Listen, Warned
 from reconciler.controller.fleet import Fleet
-from reconciler.controller.memory import Memory, disturbed, judged, observed
+from reconciler.controller.memory import Memory, blocks, disturbed, judged, observed
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Trainer
 from reconciler.core.plan import (
     TRANSIENT_PAUSE,
+    Action,
     Broken,
     Confirm,
     Desired,
@@ -82,13 +83,24 @@ class Tools:
     mismatches: tuple[Mismatch, ...]
 
 
+#: Whether an action may be taken with a model; what may not is left for another run.
+Permit = Callable[[str, Action], bool]
+
+
 class Engine:
     """Brings models to rest at one revision."""
 
-    def __init__(self, fleet: Fleet, tools: Tools, listen: Listen) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        tools: Tools,
+        listen: Listen,
+        permit: Permit = lambda _model, _action: True,
+    ) -> None:
         self._fleet = fleet
         self._tools = tools
         self._listen = listen
+        self._permit = permit
         self._memory: dict[str, Memory] = {}
         self._stuck: dict[str, Plan] = {}
         """Models that something went wrong with: they are left alone for the rest of the run."""
@@ -130,7 +142,11 @@ class Engine:
         desired = self._desired(name)
         running = self._tools.trainer.running(name)
         seen = observed(self._record(name), self._of(name), running, self._tools.mismatches)
-        return plan_release(desired, seen, self._tools.clock())
+        plan = plan_release(desired, seen, self._tools.clock())
+        if all(self._permit(name, action) for action in plan.actions):
+            return plan
+        why = f"{plan.message}; what follows from that was not planned (make the plan again)"
+        return Plan("NotPlanned", why)
 
     def _advance(self, name: str) -> Decision | None:
         """Take a model's steps up to the next decision that must be put on record."""
@@ -139,7 +155,9 @@ class Engine:
                 plan = self.plan(name)
                 match plan.actions:
                     case (Train(),):
-                        self._tools.trainer.start(self._fleet, self._wanted(name))
+                        self._tools.trainer.start(
+                            self._fleet, self._wanted(name), blocks(self._record(name))
+                        )
                         return None
                     case (Judge() as action,):
                         if not self._judge(name, action):

@@ -5,7 +5,9 @@ All of it can be lost: a crash costs cache hits, never a second training.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from reconciler.core import verdict as gate
 from reconciler.core.candidates import Candidate
@@ -125,6 +127,12 @@ def disturbed(verdict: Verdict) -> bool:
         item.outcome is not gate.Outcome.PASSED and METRICS[item.metric].needs == "system"
         for item in verdict.evidence
     )
+
+
+def blocks(record: Record | None) -> list[Mapping[str, Any]]:
+    """Return every block of dvc.lock on record, the latest version's first."""
+    versions = reversed(record.versions) if record else ()
+    return [block for version in versions for block in version.lock.values()]
 
 
 def judged(version: Version, verdict: Verdict, asked: str) -> Version:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from reconciler.adapters.git import Git
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.controller import former
+from reconciler.controller.baseline import satisfied
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.former import State
 from reconciler.controller.memory import Memory, judged, observed
-from reconciler.core import compilation
-from reconciler.core.changes import Change
+from reconciler.core.basis import declared, recorded
+from reconciler.core.compilation import STAGES
+from reconciler.core.outlook import AT_REST, Kind, Result, Row, Stage
 from reconciler.core.plan import (
     Confirm,
     Desired,
@@ -35,133 +36,138 @@ from reconciler.core.standing import GOOD
 from reconciler.core.verdict import Verdict
 from reconciler.spec.catalogue import Catalogue
 
-
-class Kind(StrEnum):
-    """What would be done with a model."""
-
-    CREATE = "create"
-    RETRAIN = "retrain"
-    REJUDGE = "re-judge"
-    RELEASE = "release"
-    RETIRE = "retire"
-    UNCHANGED = "unchanged"
-    BLOCKED = "blocked"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One model's part of the plan."""
-
-    model: str
-    kind: Kind
-    reason: str
-    message: str
-    changes: tuple[Change, ...] = ()
-    stages: tuple[str, ...] = ()
-    """Stages that will run, unless DVC has their results already."""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    """How long each stage took when it last ran; a stage that never ran is absent."""
-    gate: str | None = None
-    """What the gate says; None where that is not known before training."""
-
-    def plain(self) -> dict[str, Any]:
-        """Return the row as plain values."""
-        return asdict(self)
-
-
 #: Answers the gate's question from stored predictions, measuring nothing; None: it cannot.
 Ask = Callable[[Desired, Version, Version | None, bool], Verdict | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a preview is made from."""
+
+    git: Git
+    """The repository, for what the specs were before."""
+    fleet: Fleet
+    """What is declared."""
+    catalogue: Catalogue
+    snapshot: Snapshot
+    """What is on record."""
+    mismatches: tuple[Mismatch, ...]
+    """Libraries that differ from the declared ones."""
+    ask: Ask
+    now: datetime
+    base: Fleet | None = None
+    """What is taken as satisfied; None: what is on record is."""
+
+
 class Preview:
-    """Plans the models of one revision without acting.
+    """Plans the models of one revision without acting."""
 
-    Args:
-        git: The repository, for what the specs were before.
-        fleet: What is declared.
-        snapshot: What is on record.
-        durations: Seconds of the last run by model and stage.
-        mismatches: Libraries that differ from the declared ones.
-        ask: The gate.
-        now: The time.
-    """
-
-    def __init__(
-        self,
-        git: Git,
-        fleet: Fleet,
-        catalogue: Catalogue,
-        snapshot: Snapshot,
-        durations: Mapping[str, Mapping[str, float]],
-        mismatches: tuple[Mismatch, ...],
-        ask: Ask,
-        now: datetime,
-    ) -> None:
-        self._git = git
-        self._fleet = fleet
-        self._catalogue = catalogue
-        self._snapshot = snapshot
-        self._durations = durations
-        self._mismatches = mismatches
-        self._ask = ask
-        self._now = now
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
 
     def names(self) -> tuple[str, ...]:
-        """Return every model that is declared or on record, sorted."""
-        known = {*self._fleet.models, *self._snapshot.records, *self._snapshot.quarantined}
+        """Return every model that is declared or on record (with a baseline: declared), sorted."""
+        snapshot, base = self._facts.snapshot, self._facts.base
+        if base is not None:
+            return tuple(sorted({*self._facts.fleet.models, *base.models}))
+        known = {*self._facts.fleet.models, *snapshot.records, *snapshot.quarantined}
         return tuple(sorted(known))
 
     def row(self, name: str) -> Row:
-        """Return what would be done with one model."""
-        record = self._snapshot.records.get(name)
-        desired = self._desired(name)
+        """Return what would be done with one model, its stages yet to be forecast."""
+        if self._same(name):
+            return Row(name, Kind.UNCHANGED, "Same", "declared as before")
+        desired, record = self._desired(name), self._record(name)
+        first, last, verdict, version = self._followed(desired, record)
+        kind = _kind(first, last, record)
+        if kind in AT_REST and not self._facts.base:
+            return Row(name, kind, last.reason, last.message)
+        old, new = (
+            self._before(name, record),
+            former.state(self._facts.git, self._facts.fleet, name),
+        )
+        changes = former.differences(old, new) if old and new else ()
+        if kind in AT_REST:
+            return Row(name, kind, last.reason, last.message, changes)
+        said = f"{verdict.outcome}: {verdict.message}" if verdict else None
+        return Row(
+            name,
+            kind,
+            last.reason,
+            last.message,
+            changes,
+            _stages(kind, old, new),
+            gate=said,
+            verdict=_shown(verdict, version),
+            declared=declared(desired),
+            recorded=recorded(self._facts.snapshot.records.get(name)),
+        )
+
+    def _followed(
+        self, desired: Desired | Invalid | None, record: Record | None
+    ) -> tuple[Plan, Plan, Verdict | None, Version | None]:
+        """Return the first step, the one that is left once the gate has been asked, its answer."""
         memory = Memory()
         first = plan = self._plan(desired, record, memory)
-        said: str | None = None
+        verdict = version = None
         while plan.actions and isinstance(judge := plan.actions[0], Judge):
             assert isinstance(desired, Desired)
-            version = memory.version(judge.bundle, record)
-            assert version is not None
-            verdict = self._verdict(desired, record, memory, version)
-            if verdict is None:
+            asked = memory.version(judge.bundle, record)
+            assert asked is not None
+            answer = self._verdict(desired, record, memory, asked)
+            if answer is None:
                 break
-            said = f"{verdict.outcome}: {verdict.message}"
-            memory.drafts[judge.bundle] = judged(version, verdict, judge.question)
+            verdict, version = answer, asked
+            memory.drafts[judge.bundle] = judged(asked, answer, judge.question)
             plan = self._plan(desired, record, memory)
-        kind = _kind(first, plan, record)
-        if kind in (Kind.UNCHANGED, Kind.BLOCKED):
-            return Row(name, kind, plan.reason, plan.message)
-        old, new = self._before(name, record), former.state(self._git, self._fleet, name)
-        found = former.differences(old, new) if old and new else ()
-        stages: tuple[str, ...] = ()
-        if kind in (Kind.CREATE, Kind.RETRAIN):
-            stages = former.stages(old, new) if old and new else compilation.STAGES
-        seconds = self._durations.get(name, {})
-        known = {stage: seconds[stage] for stage in stages if stage in seconds}
-        return Row(name, kind, plan.reason, plan.message, found, stages, known, said)
+        return first, plan, verdict, version
 
     def _plan(self, desired: Desired | Invalid | None, record: Record | None, m: Memory) -> Plan:
-        return plan_release(desired, observed(record, m, None, self._mismatches), self._now)
+        seen = observed(record, m, None, self._facts.mismatches)
+        return plan_release(desired, seen, self._facts.now)
 
     def _verdict(
         self, desired: Desired, record: Record | None, memory: Memory, version: Version
     ) -> Verdict | None:
         candidate = observed(record, memory, None, ()).at(version.bundle_digest)
         champion = record.champion if record else None
-        return self._ask(desired, version, champion, candidate is not None and candidate.released)
+        released = candidate is not None and candidate.released
+        return self._facts.ask(desired, version, champion, released)
 
     def _desired(self, name: str) -> Desired | Invalid | None:
-        if (why := self._snapshot.quarantined.get(name)) is not None:
+        if (why := self._facts.snapshot.quarantined.get(name)) is not None:
             return Invalid("RecordCorrupt", why)
-        return self._fleet.wish(name)
+        return self._facts.fleet.wish(name)
+
+    def _same(self, name: str) -> bool:
+        """Return whether the baseline declares the very same, so that nothing can follow."""
+        if self._facts.base is None:
+            return False
+        before, after = self._facts.base.wish(name), self._facts.fleet.wish(name)
+        if isinstance(before, Desired) and isinstance(after, Desired):
+            return before.fingerprint == after.fingerprint and before.spec == after.spec
+        return before == after
+
+    def _record(self, name: str) -> Record | None:
+        """Return the record, or what it would be if the baseline were satisfied."""
+        record = self._facts.snapshot.records.get(name)
+        if self._facts.base is None:
+            return record
+        before = self._facts.base.wish(name)
+        if isinstance(before, Invalid):  # what cannot be followed has changed nothing
+            return record
+        return satisfied(name, record, before, self._facts.now)
 
     def _before(self, name: str, record: Record | None) -> State | None:
-        """Return what the record satisfies, from which the changes are told."""
+        """Return what is satisfied so far, from which the changes are told."""
+        facts = self._facts
+        if facts.base is not None:
+            return former.state(facts.git, facts.base, name)
         if record is None:
             return None
         last = record.champion or (record.versions[-1] if record.versions else None)
         revision = record.released or (last and last.revision)
-        return (revision and former.former(self._git, revision, name, self._catalogue)) or None
+        return (revision and former.former(facts.git, revision, name, facts.catalogue)) or None
 
 
 def _kind(first: Plan, last: Plan, record: Record | None) -> Kind:
@@ -181,3 +187,16 @@ def _kind(first: Plan, last: Plan, record: Record | None) -> Kind:
     if first.actions:
         return Kind.REJUDGE
     return Kind.UNCHANGED if last.reason in GOOD else Kind.BLOCKED
+
+
+def _stages(kind: Kind, old: State | None, new: State | None) -> tuple[Stage, ...]:
+    if kind not in (Kind.CREATE, Kind.RETRAIN):
+        return ()
+    names = former.stages(old, new) if old and new else STAGES
+    return tuple(Stage(name, Result.UNKNOWN) for name in names)
+
+
+def _shown(verdict: Verdict | None, version: Version | None) -> dict[str, Any] | None:
+    if verdict is None or version is None:
+        return None
+    return {"version": version.number, **verdict.to_json()}

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.adapters import dvc
+from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.git import Git
-from reconciler.adapters.slots import Slot, SlotPool
+from reconciler.adapters.slots import SlotPool
 from reconciler.controller.training import Artifacts, Job, told
-from reconciler.core.compilation import STAGES
+from reconciler.core import lockfile
+from reconciler.core.compilation import LOCK, STAGES
+from reconciler.errors import SpecError
+from reconciler.spec import yaml
 from reconciler.spec.model import seconds
 
 
@@ -49,8 +53,9 @@ class Slices:
                 on_stage=told(job.model, job.listen),
                 timeout_s=None if bound is None else seconds(bound),
                 cancel=job.cancelled,
+                known=[*self._authors(job), *job.known],
             )
-            self._push(slot, done.lock)
+            Remote(slot.root).push_stages(*done.lock)  # before anything is on record
         return Artifacts(
             fingerprint=desired.fingerprint,
             revision=desired.revision,
@@ -59,9 +64,21 @@ class Slices:
             seconds=dict(done.seconds),
         )
 
-    def _push(self, slot: Slot, lock: Mapping[str, Any]) -> None:
-        """Copy the outputs to the remote, where there is one: before anything is on record."""
-        remote = dvc.Remote(slot.root)
-        if remote.configured:
-            outs = [out["md5"] for block in lock.values() for out in block["outs"]]
-            remote.push(*outs)
+    def _authors(self, job: Job) -> list[Mapping[str, Any]]:
+        """Return the model's blocks of dvc.lock as the author has committed them, if any."""
+        entry = job.fleet.tree.get(LOCK)
+        if entry is None:
+            return []
+        text = self._git.blobs([entry.oid])[entry.oid].decode(errors="replace")
+        found = (lockfile.cut(text, f"{stage}@{job.model}") for stage in STAGES)
+        return [block for cut in found if (block := _block(cut))]
+
+
+def _block(text: str) -> Mapping[str, Any] | None:
+    """Return one block as plain values; None where it says nothing that can be followed."""
+    try:
+        data = yaml.load(text.encode(), LOCK).data
+    except SpecError:  # such as the marks of a merge: then nothing is known of that stage
+        return None
+    blocks = list(data.values()) if isinstance(data, Mapping) else []
+    return blocks[0] if blocks and isinstance(blocks[0], Mapping) else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from reconciler.controller.events import Event, Listen, Queued, StageEnded, StageStarted, Trained
 from reconciler.controller.fleet import Fleet
@@ -51,6 +52,8 @@ class Job:
     log: Path
     cancelled: threading.Event
     listen: Listen
+    known: tuple[Mapping[str, Any], ...] = ()
+    """Blocks of dvc.lock of what was trained before and may be had again."""
 
     @property
     def model(self) -> str:
@@ -77,10 +80,16 @@ class Trainer:
         self._done: SimpleQueue[tuple[str, Result]] = SimpleQueue()
         self._jobs: dict[str, Job] = {}
 
-    def start(self, fleet: Fleet, desired: Desired) -> None:
-        """Start the stages of one model, or queue them when every slot is taken."""
+    def start(self, fleet: Fleet, desired: Desired, known: Sequence[Mapping[str, Any]]) -> None:
+        """Start the stages of one model, or queue them when every slot is taken.
+
+        Args:
+            fleet: What the revision declares.
+            desired: The model.
+            known: Blocks of dvc.lock of earlier runs.
+        """
         log = self._logs / f"{desired.spec.name}.log"
-        job = Job(fleet, desired, log, threading.Event(), self._listen)
+        job = Job(fleet, desired, log, threading.Event(), self._listen, tuple(known))
         assert job.model not in self._jobs, "one job per model"
         self._jobs[job.model] = job
         self._listen(Queued(job.model))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SPECS = "specs"
 PARAMS = "params.yaml"
 PIPELINE = "dvc.yaml"
+LOCK = "dvc.lock"
 RUNTIME_IMAGE = f"{SPECS}/runtime.txt"
 
 #: A model's own stages, in the order in which they run.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 _STAGES = "stages:"
 _HEAD = "schema: '2.0'\n"
 _NAME = re.compile(r"  ([A-Za-z0-9_][\w.@/-]*):")
+_OUTDENT = re.compile(r"\n {0,2}[^ \n]")
 _SHARED = re.compile(r"^ *(?:- )*(?:[^\s:]+: )?[&*]\w", re.MULTILINE)
 
 
@@ -64,6 +65,18 @@ def parse(text: str) -> Lock:
         end += 1
     _check_keys([*lines[:start], *lines[end:]])
     return Lock("".join(lines[:start]), _blocks(lines[start + 1 : end]), "".join(lines[end:]))
+
+
+def cut(text: str, stage: str) -> str:
+    """Return the block of one stage, its first line included; empty when there is none.
+
+    Only that block is looked at, so it takes no longer in a file of ten thousand models.
+    """
+    start = text.find(f"\n  {stage}:\n") + 1
+    if not start:
+        return ""
+    end = _OUTDENT.search(text, start + 1)
+    return text[start : end.start() + 1 if end else len(text)]
 
 
 def _blocks(lines: list[str]) -> dict[str, str]:

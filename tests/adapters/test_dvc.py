@@ -19,7 +19,8 @@ import pytest
 
 from reconciler.adapters import dvc_config
 from reconciler.adapters.cache import Cache
-from reconciler.adapters.dvc import Remote, Reproduced, repro
+from reconciler.adapters.dvc import Reproduced, repro
+from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.git import Git
 from reconciler.adapters.slots import SlotPool
 from reconciler.errors import ReconcilerError, SpecError, TerminalError, TransientError, UsageError

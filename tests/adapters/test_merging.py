@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.git import Git
-from reconciler.adapters.merging import ignore_outputs, install_merging, missing
+from reconciler.adapters.merging import install_merging, missing
 from tests.conftest import Project
 
 pytestmark = pytest.mark.slow
@@ -139,16 +139,6 @@ def test_installing_twice_writes_once_and_leaves_what_the_user_has(project: Proj
     )
     assert install_merging(git) == ()
     assert not missing(git)
-
-
-def test_outputs_are_ignored_once_and_never_where_git_tracks_files(project: Project) -> None:
-    project.write(".gitignore", "/reports/")
-    project.write("models/readme.md", "mine")
-    project.commit()
-    git = Git.open(project.root)
-    assert ignore_outputs(git) == ("/data/prepared/",)
-    assert (project.root / ".gitignore").read_text() == "/reports/\n/data/prepared/\n"
-    assert ignore_outputs(git) == ()
 
 
 def test_a_repository_that_cannot_be_written_says_so(project: Project) -> None:

@@ -70,7 +70,7 @@ def commands(said: str) -> list[str]:
 def test_an_empty_folder_becomes_a_repository_and_every_file_is_listed(folder: Project) -> None:
     said = folder.reconciler("init").stdout
     assert "ran    git init" in said
-    assert listed(said) == set(contents(folder.root))
+    assert listed(said) == {*contents(folder.root), ".git/config"}
     assert folder.git("log", "--all", "--oneline") == ""
 
 
@@ -110,7 +110,7 @@ def test_a_pipeline_of_the_users_own_keeps_running_nothing_and_its_files_stay(
     said = adopted.reconciler("init").stdout
     after = contents(adopted.root)
     changed = {path for path in after if after[path] != before.get(path)}
-    assert changed == listed(said)
+    assert {*changed, ".git/config"} == listed(said)
     for path in changed & set(before):
         assert after[path].startswith(before[path])
     assert after["dvc.yaml"] == before["dvc.yaml"]
@@ -129,12 +129,22 @@ def test_what_git_sees_or_a_stage_writes_is_not_ignored(adopted: Project) -> Non
     assert "/models/" not in ignored
 
 
+def test_a_clone_gets_the_merge_driver_and_nothing_else(folder: Project) -> None:
+    folder.reconciler("init")
+    folder.commit()
+    folder.git("clone", "-q", ".", "../clone")
+    clone = Project(folder.root.parent / "clone", Path(folder.env["HOME"]))
+    assert listed(clone.reconciler("init").stdout) == {".git/config"}
+    assert clone.git("status", "--porcelain") == ""
+    assert "nothing was written" in clone.reconciler("init").stdout
+
+
 def test_in_a_subfolder_the_top_of_the_repository_is_set_up(adopted: Project) -> None:
     below = adopted.write("notes/today.md", "…").parent
     inside = Project(below, adopted.root.parent / "home")
     said = inside.reconciler("init").stdout
     assert commands(said)[0] == f"cd {adopted.root}"
-    assert commands(said)[1].startswith("git add .dvcignore .gitignore params.yaml specs/")
+    assert commands(said)[1].startswith("git add .dvcignore .gitattributes .gitignore params.yaml")
     assert (adopted.root / "specs" / "runtime.txt").is_file()
     assert list(below.iterdir()) == [below / "today.md"]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Jobs, Models, Plain, Revision
+from reconciler.cli.options import Jobs, Models, Plans
 
 app = typer.Typer()
 
@@ -14,21 +15,57 @@ app = typer.Typer()
 @app.command(rich_help_panel="Reconcile")
 def plan(
     models: Models = None,
-    rev: Revision = "HEAD",
-    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+    rev: Annotated[
+        str | None,
+        typer.Option("--to", "--rev", metavar="REV", help="The commit to follow. Default: HEAD."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="REV", help="Plan as if what this commit declares were released."
+        ),
+    ] = None,
+    uncommitted: Annotated[
+        bool, typer.Option("--uncommitted", help="Plan the working tree as it stands.")
+    ] = False,
+    jobs: Jobs = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask the DVC remote what it has.")
+    ] = False,
+    output: Annotated[Plans, typer.Option("--output", "-o", help="How to print.")] = Plans.TEXT,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Keep the plan, for `apply --plan FILE`."),
+    ] = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")
+        bool,
+        typer.Option(
+            "--detailed-exitcode", help="Exit 2 when there are changes, 1 when a model is blocked."
+        ),
     ] = False,
 ) -> None:
     """Show what apply would do. Reads only."""
     from reconciler.cli import plan as verb
+    from reconciler.cli.outlook import request
 
-    raise typer.Exit(verb.run(tuple(models or ()), rev, output, detailed=detailed_exitcode))
+    asked = request(models, rev, base, jobs, uncommitted=uncommitted, offline=offline)
+    raise typer.Exit(verb.run(asked, output, out, detailed=detailed_exitcode))
 
 
 @app.command(rich_help_panel="Reconcile")
-def apply(models: Models = None, rev: Revision = "HEAD", jobs: Jobs = None) -> None:
+def apply(
+    models: Models = None,
+    rev: Annotated[
+        str | None,
+        typer.Option("--rev", metavar="REV", help="The commit to follow. Default: HEAD."),
+    ] = None,
+    jobs: Jobs = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Carry out just what `plan --out` kept."),
+    ] = None,
+) -> None:
     """Train, judge, release and record until every model is as declared."""
     from reconciler.cli import apply as verb
 
-    raise typer.Exit(verb.run(tuple(models or ()), rev, jobs))
+    raise typer.Exit(verb.run(tuple(models or ()), rev, jobs, plan))

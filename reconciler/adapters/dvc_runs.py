@@ -1,0 +1,261 @@
+"""DVC's run-cache on a remote, one entry at a time: what this run needs, and what it has left.
+
+DVC pushes and fetches its run-cache only as a whole, which takes seconds per thousand entries.
+Inside a process of DVC's, `install` makes it
+
+- look for a stage's result, where its own run-cache has none, among blocks of dvc.lock that are
+  known, and then in the remote's run-cache under the stage's own key;
+- push, with `dvc push --run-cache`, the entries of the stages in this folder's dvc.lock, and
+  what these stages have left: also metrics that are not cached, without which the entry is of
+  no use elsewhere.
+
+This rests on names that are DVC's own affair (those of `_needed`). Where a DVC lacks them,
+nothing is installed, and DVC's own way remains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+#: Bytes per second below which a remote counts as one that hangs.
+_LEAST_SPEED = 50_000
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+Block = Mapping[str, Any]
+
+
+def install(known: Sequence[Block], patience_s: float) -> bool:
+    """Take the place of DVC's run-cache of remotes; False: this DVC's is not as we know it.
+
+    Args:
+        known: Blocks of dvc.lock of earlier runs, by anyone.
+        patience_s: Seconds that the remote may take, besides those for moving the bytes.
+    """
+    try:
+        cache = _needed()
+    except (ImportError, AttributeError):
+        return False
+    own: Callable[[Any, Any], Any] = cache._load
+    offers: dict[str, list[Block]] = {}
+    for block in known:
+        offers.setdefault(_key(block), []).append(block)
+
+    def load(self: Any, stage: Any) -> Any:
+        found = own(self, stage)
+        if found is not None and _whole(self, stage, found):
+            return found
+        run = _Run(self, stage, patience_s)
+        candidates = [*([found] if found else []), *offers.get(run.key, ())]
+        return next((c for c in candidates if run.bring(c)), None) or run.from_remote() or found
+
+    def push(self: Any, _remote: str | None, _odb: Any = None) -> list[tuple[str, str]]:
+        return _push(self, patience_s)
+
+    cache._load, cache.push = load, push
+    return True
+
+
+def _needed() -> Any:
+    """Return DVC's class of run-caches, if it has all that is needed here.
+
+    Raises:
+        ImportError: It has not.
+        AttributeError: It has not.
+    """
+    from dvc.data_cloud import DataCloud
+    from dvc.stage.cache import StageCache, _get_cache_hash, _get_stage_hash
+
+    for name in ("_load", "_load_cache", "_get_cache_path", "_create_stage", "push"):
+        getattr(StageCache, name)
+    for name in ("get_remote_odb", "push", "pull"):
+        getattr(DataCloud, name)
+    assert _get_cache_hash
+    assert _get_stage_hash
+    return StageCache
+
+
+class _Run:
+    """One stage as it is about to run, and the places where its result may be."""
+
+    def __init__(self, cache: Any, stage: Any, patience_s: float) -> None:
+        from dvc.stage.cache import _get_stage_hash
+
+        self._cache = cache
+        self._stage = stage
+        self._patience_s = patience_s
+        self.key: str = _get_stage_hash(stage)
+
+    def bring(self, entry: Block) -> bool:
+        """Return whether what `entry` names is in the cache, having asked the remote for it."""
+        if _whole(self._cache, self._stage, entry):
+            return True
+        name = _remote(self._cache.repo)
+        if name is None:
+            return False
+        with asking(name, self._patience_s + _size(entry) / _LEAST_SPEED):
+            _move(self._cache, entry, self._cache.repo.cloud.pull)
+        return _whole(self._cache, self._stage, entry)
+
+    def from_remote(self) -> Block | None:
+        """Return the entry that the remote's run-cache has, with its outputs in the cache."""
+        name = _remote(self._cache.repo)
+        if name is None:
+            return None
+        with asking(name, self._patience_s):
+            entries = self._fetched()
+        return next((entry for entry in entries if self.bring(entry)), None)
+
+    def _fetched(self) -> list[Block]:
+        odb = _runs(self._cache.repo)
+        if odb is None:
+            return []
+        folder = odb.fs.join(odb.path, "runs", self.key[:2], self.key)
+        with contextlib.suppress(FileNotFoundError):
+            for source in odb.fs.find(folder):
+                value = odb.fs.name(source)
+                if _NAME.fullmatch(value):
+                    _copy(odb, source, self._cache.repo.cache.legacy, self._path(value))
+        return self._own()
+
+    def _own(self) -> list[Block]:
+        """Return the local entries, the newest first, but for those that are not of this key."""
+        folder = Path(self._path("_")).parent
+        found = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        entries = [self._cache._load_cache(self.key, path.name) for path in found]
+        return [entry for entry in entries if entry and _key(entry) == self.key]
+
+    def _path(self, value: str) -> str:
+        return str(self._cache._get_cache_path(self.key, value))
+
+
+def _push(cache: Any, patience_s: float) -> list[tuple[str, str]]:
+    """Push what the stages of dvc.lock have left and then their entries; return the entries."""
+    from dvc.dvcfile import LOCK_FILE
+    from dvc.utils.serialize import load_yaml
+
+    repo = cache.repo
+    name = _remote(repo)
+    if name is None or not Path(LOCK_FILE).exists():
+        return []
+    kept = {out.def_path for stage in repo.index.stages for out in stage.outs if not out.can_push}
+    blocks = list(load_yaml(LOCK_FILE).get("stages", {}).values())
+    with asking(name, patience_s + sum(map(_size, blocks)) / _LEAST_SPEED):
+        for block in blocks:
+            outs = [out for out in block.get("outs", ()) if out["path"] not in kept]
+            _move(cache, {**block, "outs": outs}, repo.cloud.push)
+        return [entry for block in blocks if (entry := _push_entry(cache, block)) is not None]
+
+
+def _push_entry(cache: Any, block: Block) -> tuple[str, str] | None:
+    key, value = _key(block), _value(block)
+    source = cache._get_cache_path(key, value)
+    odb = _runs(cache.repo)
+    if odb is None or not Path(source).exists():  # a stage that DVC's run-cache does not hold
+        return None
+    place = odb.fs.join(odb.path, "runs", key[:2], key, value)
+    if not odb.fs.exists(place):
+        _copy(cache.repo.cache.legacy, source, odb, place)
+    return key, value
+
+
+def _move(cache: Any, entry: Block, how: Callable[[Any], Any]) -> None:
+    """Push or pull what an entry names; what neither side has is left out.
+
+    Raises:
+        OSError: The remote had it, and it could not be moved.
+    """
+    for objects in cache._create_stage(dict(entry)).get_used_objs().values():
+        failed = how(objects).failed
+        if failed:
+            raise OSError(f"{len(failed)} files could not be moved")
+
+
+def _copy(source: Any, path: str, target: Any, place: str) -> None:
+    from dvc.fs import generic
+
+    target.fs.makedirs(target.fs.parent(place), exist_ok=True)
+    generic.copy(source.fs, path, target.fs, place)
+
+
+def _runs(repo: Any) -> Any:
+    """Return where the default remote keeps entries; None where such a remote cannot."""
+    from dvc.config import RemoteConfigError
+    from dvc.fs import HTTPFileSystem
+
+    try:
+        odb = repo.cloud.get_remote_odb(None, "push --run-cache", hash_name="md5-dos2unix")
+    except RemoteConfigError:
+        return None
+    return None if isinstance(odb.fs, HTTPFileSystem) else odb
+
+
+def _remote(repo: Any) -> str | None:
+    name = repo.config["core"].get("remote")
+    return str(name) if name else None
+
+
+def _whole(cache: Any, stage: Any, entry: Block) -> bool:
+    return bool(cache._create_stage(dict(entry), wdir=stage.wdir).outs_cached())
+
+
+def _key(entry: Block) -> str:
+    from dvc.stage.cache import _get_cache_hash
+
+    return str(_get_cache_hash(copy.deepcopy(dict(entry)), key=True))
+
+
+def _value(entry: Block) -> str:
+    from dvc.stage.cache import _get_cache_hash
+
+    return str(_get_cache_hash(copy.deepcopy(dict(entry))))
+
+
+def _size(entry: Block) -> int:
+    return sum(int(out.get("size") or 0) for out in entry.get("outs", ()))
+
+
+@contextlib.contextmanager
+def asking(name: str, limit_s: float) -> Iterator[None]:
+    """Say that a remote is asked, and that it has answered; end the process if it does not.
+
+    Raises:
+        DvcException: It failed; the message says so and gives the cause.
+    """
+    from dvc.exceptions import DvcException
+
+    def silent() -> None:
+        _say(f"ERROR: the remote '{name}' failed: no answer within {limit_s:.0f} s")
+        os._exit(255)
+
+    timer = threading.Timer(limit_s, silent)
+    timer.daemon = True
+    timer.start()
+    _say(f"Asking the remote '{name}' ...")
+    try:
+        yield
+    except Exception as error:
+        said = ": ".join(_causes(error))
+        raise DvcException(f"the remote '{name}' failed: {said}") from error
+    finally:
+        timer.cancel()
+    _say(f"The remote '{name}' has answered.")
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    seen: BaseException | None = error
+    while seen is not None:
+        text = " ".join(str(seen).split())
+        yield text or type(seen).__name__
+        seen = seen.__cause__
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a line of the program's log
