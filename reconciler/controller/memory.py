@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.core import verdict as gate
-from reconciler.core.candidates import Candidate
+from reconciler.core.candidates import Candidate, same_rules
 from reconciler.core.digest import digest
 from reconciler.core.plan import Broken, Observed, Running
 from reconciler.core.record import Outcome, Record, Version
@@ -80,7 +80,7 @@ def observed(
         candidates=tuple(candidates),
         running=None if running is None else Running(running),
         broken=(*(_failure(v) for v in versions if _spent(v)), *memory.broken),
-        holds=tuple(hold.reason for hold in record.holds) if record else (),
+        holds=record.holds if record else (),
         mismatches=mismatches,
     )
 
@@ -98,7 +98,15 @@ def _candidate(version: Version, record: Record | None) -> Candidate:
         judged=version.judged,
         recorded=own.judged if own else None,
         said=str((version.verdict or {}).get("message", "")),
+        vouched=_vouched(version, twins),
     )
+
+
+def _vouched(version: Version, twins: list[Version]) -> str:
+    """Return who stands by the verdict on these bytes, and why; empty: nobody does."""
+    given = (v.promotion for v in twins if v.promotion is not None)
+    counts = (p for p in given if version.judged and same_rules(p.judged, version.judged))
+    return next((f"promoted by {p.by}: {p.reason}" for p in counts), "")
 
 
 def _outcome(version: Version) -> gate.Outcome | None:

@@ -36,6 +36,15 @@ class Candidate:
     said: str = ""
     """The verdict in one sentence."""
 
+    vouched: str = ""
+    """Who released it although this verdict was inconclusive, and why; empty: nobody did."""
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether it may be released: it passed, or a person stands by it."""
+        undecided = self.verdict is Outcome.INCONCLUSIVE
+        return self.verdict is Outcome.PASSED or (undecided and bool(self.vouched))
+
 
 def question(acceptance: Sequence[Rule], candidate: Candidate, champion: Candidate | None) -> str:
     """Return what a verdict on `candidate` rests on: `<rules and answers>:<rival>`.
@@ -56,4 +65,9 @@ def answered(candidate: Candidate, asked: str) -> bool:
     """
     if candidate.judged is None or not candidate.released:
         return candidate.judged == asked
-    return candidate.judged.partition(":")[0] == asked.partition(":")[0]
+    return same_rules(candidate.judged, asked)
+
+
+def same_rules(one: str, other: str) -> bool:
+    """Return whether two questions ask the same rules of the same answers, whoever the rival."""
+    return one.partition(":")[0] == other.partition(":")[0]

@@ -8,10 +8,11 @@ the policy.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.candidates import Candidate, answered, question
+from reconciler.core.record import Hold
 from reconciler.core.runtime import Mismatch
 from reconciler.core.verdict import Outcome
 from reconciler.spec.model import ModelSpec
@@ -76,7 +77,7 @@ class Observed:
 
     running: Running | None = None
     broken: tuple[Broken, ...] = ()
-    holds: tuple[str, ...] = ()
+    holds: tuple[Hold, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
 
     def at(self, bundle: str | None) -> Candidate | None:
@@ -86,6 +87,10 @@ class Observed:
     def of(self, fingerprint: str) -> Candidate | None:
         """Return the candidate with this fingerprint, the latest if there are several."""
         return next((c for c in reversed(self.candidates) if c.fingerprint == fingerprint), None)
+
+    def stopped(self, *ids: str) -> tuple[Hold, ...]:
+        """Return the holds that keep out what goes by any of these fingerprints and digests."""
+        return tuple(hold for hold in self.holds if hold.stops(*ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +186,21 @@ def _retire(desired: Desired | Invalid | None, observed: Observed, _: datetime) 
     return Plan("NotDeclared", "its spec is gone from the tracked branch", (Retire(),))
 
 
-def _hold(_: Desired | Invalid | None, observed: Observed, __: datetime) -> Plan | None:
-    return Plan("Held", "; ".join(observed.holds)) if observed.holds else None
+def _hold(desired: Desired | Invalid | None, observed: Observed, now: datetime) -> Plan | None:
+    """Stop where a hold names nothing in particular, or what is declared: fingerprint or bundle.
+
+    `Held` is a model that would otherwise move, `Suspended` one that is as declared meanwhile.
+    """
+    ids: tuple[str, ...] = ()
+    if isinstance(desired, Desired):
+        candidate = observed.of(desired.fingerprint)
+        ids = (desired.fingerprint, *((candidate.bundle,) if candidate else ()))
+    stops = observed.stopped(*ids)
+    if not stops:
+        return None
+    rest = plan_release(desired, replace(observed, holds=()), now)
+    reason = "Suspended" if rest.reason == "Settled" else "Held"
+    return Plan(reason, "; ".join(map(str, stops)))
 
 
 def _refuse(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
@@ -236,7 +254,7 @@ def _release(desired: Desired | Invalid | None, observed: Observed, _: datetime)
     assert candidate is not None
     if candidate.bundle == observed.champion:
         return _keep(desired, candidate, observed)
-    if candidate.verdict is Outcome.PASSED:
+    if candidate.accepted:
         return Plan("Passed", "the gate let it through", (Release(candidate.bundle),))
     if candidate.recorded != candidate.judged:
         return Plan("Rejected", "the gate kept it out", (Reject(candidate.bundle),))
@@ -246,7 +264,7 @@ def _release(desired: Desired | Invalid | None, observed: Observed, _: datetime)
 def _keep(desired: Desired, champion: Candidate, observed: Observed) -> Plan | None:
     if champion.recorded != champion.judged:
         return Plan("Confirmed", "the champion's verdict is renewed", (Confirm(champion.bundle),))
-    return None if champion.verdict is Outcome.PASSED else _fall_back(desired, observed)
+    return None if champion.accepted else _fall_back(desired, observed)
 
 
 def _fall_back(desired: Desired, observed: Observed) -> Plan | None:
@@ -259,7 +277,7 @@ def _fall_back(desired: Desired, observed: Observed) -> Plan | None:
     if champion is None or desired.spec.spec.deployment.on_violation != "rollback":
         return None
     for candidate in (champion, *reversed(observed.candidates)):
-        if not candidate.released:
+        if not candidate.released or observed.stopped(candidate.fingerprint, candidate.bundle):
             continue
         asked = _asked(desired, candidate, observed)
         if not answered(candidate, asked):
@@ -268,7 +286,7 @@ def _fall_back(desired: Desired, observed: Observed) -> Plan | None:
         if candidate is champion and candidate.recorded != candidate.judged:
             why = "the champion's verdict is renewed"
             return Plan("Confirmed", why, (Confirm(candidate.bundle),))
-        if candidate.verdict is Outcome.PASSED:
+        if candidate.accepted:
             if candidate is champion:
                 return None
             return Plan("RollBack", "an earlier version passes", (Release(candidate.bundle),))
@@ -285,6 +303,8 @@ def _settle(desired: Desired | Invalid | None, observed: Observed, _: datetime) 
     match candidate.verdict:
         case Outcome.PASSED:
             return Plan("Settled", "as declared")
+        case _ if current and candidate.accepted:
+            return Plan("Settled", f"as declared; {candidate.vouched}")
         case Outcome.INCONCLUSIVE:
             return Plan("Inconclusive", candidate.said or "the gate could not tell")
         case _ if current:

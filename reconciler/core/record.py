@@ -83,6 +83,16 @@ class Pointer(_Frozen):
     """Files of a folder; None for a single file."""
 
 
+class Promotion(_Frozen):
+    """A person's word for a version that the gate could not decide about."""
+
+    reason: str
+    by: str
+    since: Moment
+    judged: str
+    """The question that the gate left open; the word counts for no other."""
+
+
 class Version(_Frozen):
     """One attempt at a model: what went in, what came out, and what was decided."""
 
@@ -102,6 +112,8 @@ class Version(_Frozen):
     verdict: Tree | None = None
     judged: str | None = None
     """Digest of everything that the verdict rests on; None before a verdict."""
+    promotion: Promotion | None = None
+    """Who released it although its verdict was inconclusive; None: nobody did."""
     timeout: str | None = None
     """Training time allowed, as the spec says it; None for no limit."""
     seconds: Numbers = {}
@@ -133,6 +145,15 @@ class Hold(_Frozen):
     reason: str
     by: str
     since: Moment
+    against: tuple[str, ...] = ()
+    """Fingerprints and bundle digests that are not released; empty: nothing is."""
+
+    def stops(self, *ids: str) -> bool:
+        """Return whether it keeps out what goes by any of these fingerprints and digests."""
+        return not self.against or any(known in self.against for known in ids)
+
+    def __str__(self) -> str:
+        return f"held by {self.by} since {self.since:%Y-%m-%d %H:%M} UTC: {self.reason}"
 
 
 class Record(_Frozen):
@@ -306,8 +327,8 @@ def forget(record: Record, fingerprint: str) -> Record:
 
 
 def with_hold(record: Record, hold: Hold) -> Record:
-    """Return the record with `hold`, in place of an earlier one for the same reason."""
-    others = tuple(h for h in record.holds if h.reason != hold.reason)
+    """Return the record with `hold`, in place of an earlier one like it."""
+    others = tuple(h for h in record.holds if (h.reason, h.against) != (hold.reason, hold.against))
     return _changed(record, holds=(*others, hold))
 
 
@@ -317,15 +338,32 @@ def without_hold(record: Record, reason: str | None = None) -> Record:
     return _changed(record, holds=tuple(rest))
 
 
+def without(record: Record, hold: Hold) -> Record:
+    """Return the record without this very hold."""
+    return _changed(record, holds=tuple(h for h in record.holds if h != hold))
+
+
 def predecessor(record: Record) -> Version | None:
-    """Return the version to roll back to: the newest that was champion before; None without."""
-    former = (v for v in reversed(record.versions) if v.outcome is Outcome.SUPERSEDED)
-    return next(former, None)
+    """Return the version to roll back to: the newest that was champion before; None without.
+
+    One that was itself rolled back from is passed over.
+    """
+    return _former(record, record.versions)
+
+
+def _former(record: Record, versions: Iterable[Version]) -> Version | None:
+    refused = {known for hold in record.holds for known in hold.against}
+    former = (v for v in versions if v.outcome is Outcome.SUPERSEDED)
+    return max(
+        (v for v in former if not refused & {v.fingerprint, v.bundle_digest}),
+        key=lambda v: v.number,
+        default=None,
+    )
 
 
 def _pruned(record: Record, versions: Iterable[Version], keep: int, *, next_version: int) -> Record:
     every = tuple(versions)
-    former = next((v for v in reversed(every) if v.outcome is Outcome.SUPERSEDED), None)
+    former = _former(record, every)
     needed = {v.number for v in (*every[-max(keep, 1) :], record.champion, former) if v}
     if record.challenger is not None:
         needed.add(record.challenger.version)

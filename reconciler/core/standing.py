@@ -10,7 +10,9 @@ from reconciler.core.plan import Plan
 from reconciler.core.target_plan import AT_REST, TargetPlan
 
 #: Reasons of a release plan that is at rest because all is as declared.
-GOOD = frozenset({"Settled", "Retired", "Absent"})
+GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent"})
+#: Reasons of a release plan that a person has stopped.
+_HELD = frozenset({"Held", "Suspended"})
 #: Reasons under which a model is on its way, by itself.
 MOVING = frozenset({"Training", "NotTrained", "NotJudged", "Passed"})
 
@@ -28,7 +30,8 @@ class Standing:
     @property
     def as_declared(self) -> bool:
         """Return whether nothing is left to do and nothing is wrong."""
-        return self.sync is Sync.SYNCED and self.health in (Health.HEALTHY, Health.UNKNOWN)
+        well = (Health.HEALTHY, Health.SUSPENDED, Health.UNKNOWN)
+        return self.sync is Sync.SYNCED and self.health in well
 
 
 def standing(release: Plan, target: TargetPlan, champion: str | None, now: datetime) -> Standing:
@@ -50,17 +53,19 @@ def standing(release: Plan, target: TargetPlan, champion: str | None, now: datet
 
 
 def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
-    if release.reason == "Held":
-        return Health.SUSPENDED
     if target.reason == "RecordCorrupt":
         return Health.UNKNOWN
     if champion is None:
         if target.reason not in AT_REST:
             return Health.DEGRADED  # nothing is released, and something is served
+        if release.reason in _HELD:
+            return Health.SUSPENDED
         if release.reason in GOOD:
             return Health.UNKNOWN
         return Health.PROGRESSING if release.reason in MOVING else Health.MISSING
     match target.reason:
+        case "Settled" if release.reason in _HELD:
+            return Health.SUSPENDED
         case "Settled":
             return Health.HEALTHY if release.reason != "OutOfPolicy" else Health.DEGRADED
         case "RollOut":
@@ -73,7 +78,12 @@ def _conditions(
     release: Plan, target: TargetPlan, *, good: bool, served: bool, now: datetime
 ) -> tuple[Condition, ...]:
     moving = bool(release.actions) or release.reason in MOVING or release.requeue_after is not None
-    accepted = {"Settled": Truth.TRUE, "Rejected": Truth.FALSE, "OutOfPolicy": Truth.FALSE}
+    accepted = {
+        "Settled": Truth.TRUE,
+        "Suspended": Truth.TRUE,
+        "Rejected": Truth.FALSE,
+        "OutOfPolicy": Truth.FALSE,
+    }
 
     def claim(kind: ConditionType, truth: Truth, plan: Plan | TargetPlan) -> Condition:
         return Condition(kind, truth, plan.reason, plan.message, now)

@@ -21,6 +21,7 @@ def to_plain(record: Record) -> dict[str, object]:
     """
     plain = record.model_dump(mode="json", by_alias=True, exclude_none=False)
     plain["champion"] = None if record.champion is None else _terse(plain["champion"])
+    plain["holds"] = [_terse(hold) for hold in plain["holds"]]
     number = record.champion.number if record.champion else None
     plain["versions"] = [_terse(v) for v in plain["versions"] if v["number"] != number]
     return plain

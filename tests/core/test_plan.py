@@ -27,11 +27,13 @@ from reconciler.core.plan import (
     Train,
     plan_release,
 )
+from reconciler.core.record import Hold
 from reconciler.core.runtime import Mismatch
 from reconciler.core.verdict import Outcome
 from reconciler.spec.model import ModelSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOLD = Hold(reason="release freeze", by="Ada", since=NOW)
 
 
 def desired(
@@ -224,9 +226,36 @@ def test_a_running_training_is_awaited_and_not_started_twice() -> None:
 
 
 def test_a_hold_stops_everything_but_retirement() -> None:
-    held = Observed(recorded=True, champion="b", holds=("release freeze",))
-    assert plan_release(desired(), held, NOW).reason == "Held"
+    held = Observed(recorded=True, champion="b", holds=(HOLD,))
+    plan = plan_release(desired(), held, NOW)
+    assert plan == Plan("Held", "held by Ada since 2026-01-01 00:00 UTC: release freeze")
     assert plan_release(None, held, NOW).actions == (Retire(),)
+
+
+def test_a_hold_against_one_declaration_stops_it_and_its_bytes_and_nothing_else() -> None:
+    world = World(seed=_seed_where_everything_passes())
+    settle(world, desired(alpha=1, floor=0.1))
+    settle(world, desired(alpha=2, floor=0.1))
+    first, second = (bundle for bundle, _ in world.released)
+    world.champion = first
+    hold = Hold(reason="rolled back", by="Ada", since=NOW, against=("fp2", second))
+
+    def held(observed: Observed) -> Observed:
+        return replace(observed, holds=(hold,))
+
+    stopped = plan_release(desired(alpha=2, floor=0.1), held(world.observe()), NOW)
+    assert (stopped.reason, stopped.actions) == ("Held", ())
+    same_bytes = Observed(candidates=(Candidate("fp3", second, "e"),))
+    assert plan_release(desired(alpha=3), held(same_bytes), NOW).reason == "Held"
+    assert plan_release(desired(alpha=4), held(world.observe()), NOW).actions == (Train("fp4"),)
+
+
+def test_a_model_that_is_as_declared_is_suspended_and_not_out_of_step() -> None:
+    world = World(seed=_seed_where_everything_passes())
+    settle(world, desired(alpha=1, floor=0.1))
+    suspended = replace(world.observe(), holds=(HOLD,))
+    assert plan_release(desired(alpha=1, floor=0.1), suspended, NOW).reason == "Suspended"
+    assert plan_release(desired(alpha=2, floor=0.1), suspended, NOW).reason == "Held"
 
 
 def test_libraries_that_differ_from_the_declared_refuse_to_train() -> None:
