@@ -24,6 +24,10 @@ _OUTCOMES = {
 }
 
 
+class Overtaken(Exception):  # noqa: N818  no error: the plan is made again
+    """What a decision rests on was changed by hand while it was made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One change to one model's record, and how to speak of it."""
@@ -63,13 +67,20 @@ def release(
 
 
 def confirm(
-    model: str, version: Version, revision: str, keep: int, *, declared: bool = True
+    model: str,
+    version: Version,
+    revision: str,
+    keep: int,
+    *,
+    declared: bool = True,
+    vouched: bool = False,
 ) -> Decision:
     """Return the decision that renews the champion's verdict; its number stays.
 
-    The revision is satisfied only by a champion that it declares and that its rules accept.
+    The revision is satisfied only by a champion that it declares and that its rules accept, or a
+    person by whom it is vouched.
     """
-    passed = (version.verdict or {}).get("outcome") == gate.Outcome.PASSED
+    passed = (version.verdict or {}).get("outcome") == gate.Outcome.PASSED or vouched
 
     def change(record: Record | None) -> Record:
         changed, number = _enter(record or records.empty(model), version, Outcome.RELEASED, keep)
@@ -125,6 +136,27 @@ def retire(model: str, revision: str) -> Decision:
     return Decision(model, change, "Retired", message, True)
 
 
+def unless_steered(change: Change, seen: Record | None) -> Change:
+    """Return `change` for a record that nobody has steered since it was `seen`.
+
+    Raises:
+        Overtaken: From the change: a hold came or went, or another version is in production.
+    """
+
+    def guarded(record: Record | None) -> Record:
+        if _steered(record) != _steered(seen):
+            raise Overtaken
+        return change(record)
+
+    return guarded
+
+
+def _steered(record: Record | None) -> tuple[object, ...]:
+    if record is None:
+        return ((), None)
+    return record.holds, record.champion.number if record.champion else None
+
+
 def said_by(version: Version) -> str:
     """Return what the gate said of `version`, as one sentence."""
     return str((version.verdict or {}).get("message") or "the gate was not asked")
@@ -137,6 +169,8 @@ def _enter(record: Record, version: Version, outcome: Outcome, keep: int) -> tup
     changes: dict[str, Any] = {"number": number, "outcome": outcome, "reason": "", "message": ""}
     if outcome is not Outcome.RELEASED:
         changes |= {"reason": outcome.value.title(), "message": said_by(version)}
+    if known is not None:
+        changes |= {"promotion": known.promotion}
     if known is not None and known.outcome in (Outcome.RELEASED, Outcome.SUPERSEDED):
         changes |= {"created": known.created}
         if outcome is not Outcome.RELEASED:

@@ -16,12 +16,13 @@ from typing import Protocol
 from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.status import StatusStore
 from reconciler.controller import decisions
-from reconciler.controller.decisions import Decision
+from reconciler.controller.decisions import Decision, Overtaken
 from reconciler.controller.events import Decided, Listen, Warned
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.memory import Memory, blocks, disturbed, judged, observed
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Trainer
+from reconciler.core.candidates import Candidate
 from reconciler.core.plan import (
     TRANSIENT_PAUSE,
     Action,
@@ -123,6 +124,7 @@ class Engine:
         models = tuple(names)
         healed = False
         while True:
+            self._snapshot = self._tools.store.read()  # people steer while trainings run
             made = [d for name in models if (d := self._advance(name)) is not None]
             if made:
                 self._commit(made)
@@ -133,6 +135,7 @@ class Engine:
                         self._serve(name)
             elif not self._collect():
                 break
+        self._snapshot = self._tools.store.read()
         return {name: self._settle(name) for name in models}
 
     def plan(self, name: str) -> Plan:
@@ -173,10 +176,7 @@ class Engine:
     def _judge(self, name: str, asked: Judge) -> bool:
         """Ask the gate; False: its measurements must wait until no training runs."""
         record, memory = self._record(name), self._of(name)
-        version = memory.version(asked.bundle, record)
-        candidate = observed(record, memory, None, ()).at(asked.bundle)
-        assert version is not None
-        assert candidate is not None
+        version, candidate = self._draft(name, asked.bundle), self._candidate(name, asked.bundle)
         champion = record.champion if record else None
         try:
             said = self._tools.gate.judge(self._wanted(name), version, champion, candidate.released)
@@ -200,7 +200,10 @@ class Engine:
             case Confirm(bundle):
                 version = self._draft(name, bundle)
                 declared = version.fingerprint == self._wanted(name).fingerprint
-                return decisions.confirm(name, version, revision, keep, declared=declared)
+                vouched = self._candidate(name, bundle).accepted
+                return decisions.confirm(
+                    name, version, revision, keep, declared=declared, vouched=vouched
+                )
             case Reject(bundle):
                 return decisions.reject(name, self._draft(name, bundle), revision, keep)
             case Fail(broken):
@@ -211,13 +214,17 @@ class Engine:
 
     def _commit(self, made: Sequence[Decision]) -> None:
         try:
-            self._snapshot = self._tools.store.commit({d.model: d.change for d in made})
+            changes = {
+                d.model: decisions.unless_steered(d.change, self._record(d.model)) for d in made
+            }
+            self._snapshot = self._tools.store.commit(changes)
         except TransientError as error:  # the branch cannot be written now: not for any of them
             for decision in made:
                 self._break(decision.model, error)
         except Exception as error:  # noqa: BLE001  one bad change spoils no other
             if len(made) == 1:
-                self._break(made[0].model, error)
+                if not isinstance(error, Overtaken):  # else the next pass sees what was done
+                    self._break(made[0].model, error)
                 return
             for decision in made:
                 self._commit([decision])
@@ -339,6 +346,11 @@ class Engine:
         version = self._of(name).version(bundle, self._record(name))
         assert version is not None
         return version
+
+    def _candidate(self, name: str, bundle: str) -> Candidate:
+        candidate = observed(self._record(name), self._of(name), None, ()).at(bundle)
+        assert candidate is not None
+        return candidate
 
     def _champion(self, name: str) -> str | None:
         record = self._record(name)

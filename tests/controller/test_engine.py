@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from reconciler.adapters.deployed import Change, DeployedStore
+from reconciler.adapters.git import Person
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.adapters.targets.memory import MemoryTarget
@@ -24,7 +25,15 @@ from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Job, Trainer
 from reconciler.core.conditions import Health, Sync
 from reconciler.core.plan import Desired, Invalid
-from reconciler.core.record import Outcome, Pointer, Record, Version
+from reconciler.core.record import (
+    Hold,
+    Outcome,
+    Pointer,
+    Record,
+    Version,
+    empty,
+    with_hold,
+)
 from reconciler.core.runtime import Mismatch
 from reconciler.core.standing import Standing
 from reconciler.core.verdict import Evidence, Verdict
@@ -77,7 +86,7 @@ class MemoryStore(DeployedStore):
     def read(self) -> Snapshot:
         return self.snapshot
 
-    def commit(self, changes: Mapping[str, Change]) -> Snapshot:
+    def commit(self, changes: Mapping[str, Change], author: Person | None = None) -> Snapshot:
         for name in changes:
             if name in self.refuses:
                 raise self.refuses[name]
@@ -587,3 +596,32 @@ def test_decisions_share_a_commit_for_a_bounded_time(
     world.work = until(threading.Event(), seconds=0.03)
     world.apply(*(declared(f"m{n}", f"f{n}") for n in range(8)))
     assert len(world.store.commits) > 1
+
+
+def test_a_hold_that_comes_while_its_model_trains_is_honoured(world: World) -> None:
+    hold = Hold(reason="audit", by="Ada", since=NOW)
+
+    def suspend(job: Job) -> None:
+        world.store.commit({"m": lambda r: with_hold(r or empty("m"), hold)})
+
+    world.work = suspend
+    stands = world.apply(declared())["m"]
+    assert (stands.reason, stands.health) == ("Held", Health.SUSPENDED)
+    assert (world.trained, world.judged) == (["fp1"], [])
+    assert world.record().versions == ()
+
+
+def test_a_hold_that_comes_before_a_decision_is_committed_overtakes_it(world: World) -> None:
+    world.apply(declared())
+    hold = Hold(reason="audit", by="Ada", since=NOW)
+
+    def gate(desired: Desired, version: Version) -> Verdict:
+        world.store.commit({"m": lambda r: with_hold(r or empty("m"), hold)})
+        return passed()
+
+    world.gate = gate
+    stands = world.apply(declared(fingerprint="fp2", revision="r2"), declared("other", "fo"))
+    assert stands["m"].reason == "Held"
+    assert stands["other"].as_declared
+    assert world.outcomes() == [(1, "released")]
+    assert ("m", "Released") not in world.told()[1:]
