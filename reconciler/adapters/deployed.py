@@ -26,9 +26,10 @@ from reconciler.adapters.git import Git, Person
 from reconciler.adapters.git_output import Entry
 from reconciler.adapters.layout import LAYOUT, MARK
 from reconciler.adapters.layout import REF as REF
+from reconciler.adapters.log import Logged, log
 from reconciler.adapters.pointers import champion_file, config_file, version_files
 from reconciler.adapters.snapshot import Reader, Snapshot
-from reconciler.core.notes import Note, describe, message
+from reconciler.core.notes import Note, describe, message, noted
 from reconciler.core.record import Record
 from reconciler.core.recordtext import dumps
 from reconciler.core.stored import to_plain
@@ -48,8 +49,9 @@ _ATTEMPTS = 100
 class _Request:
     """What one caller wants changed, and what became of it."""
 
-    def __init__(self, changes: Mapping[str, Change]) -> None:
+    def __init__(self, changes: Mapping[str, Change], author: Person | None) -> None:
         self.changes = changes
+        self.author = author
         self.done = False
         self.error: BaseException | None = None
         self.snapshot = Snapshot(None)
@@ -115,12 +117,13 @@ class DeployedStore:
         commit = self._git.read_ref(self.ref) or self._git.read_ref(self._upstream)
         return Snapshot(None) if commit is None else self._reader.read(commit, skip)
 
-    def commit(self, changes: Mapping[str, Change]) -> Snapshot:
+    def commit(self, changes: Mapping[str, Change], author: Person | None = None) -> Snapshot:
         """Change records in one commit and return the branch after it.
 
         Args:
             changes: By model, what gives the record after the change from the one before (None:
                 there is none); returning None removes it, returning it unchanged commits nothing.
+            author: The person who asked for it; None: nobody, it follows from what is declared.
 
         Raises:
             TerminalError: `RecordQuarantined`: a record cannot be read, so it is not overwritten;
@@ -129,7 +132,7 @@ class DeployedStore:
             ValueError: A change gave the record of another model.
             Exception: What a change raised. Nothing of this call is committed then.
         """
-        request = _Request(changes)
+        request = _Request(changes, author)
         with self._turn:
             self._pending.append(request)
             self._turn.wait_for(lambda: request.done or not self._writing)
@@ -141,9 +144,22 @@ class DeployedStore:
             raise request.error
         return request.snapshot
 
-    def change(self, model: str, change: Change) -> Record | None:
+    def change(self, model: str, change: Change, author: Person | None = None) -> Record | None:
         """Change one record and return it as it stands after the commit; None when removed."""
-        return self.commit({model: change}).records.get(model)
+        return self.commit({model: change}, author).records.get(model)
+
+    def history(self, model: str, most: int | None = None) -> tuple[tuple[Logged, Note], ...]:
+        """Return the commits that changed one record, the newest first, and what each did to it.
+
+        Args:
+            model: The model's name.
+            most: How many at most; None: all.
+        """
+        commit = self.read().commit
+        if commit is None:
+            return ()
+        logged = log(self._git, commit, (f"{model}.yaml",), most)
+        return tuple((entry, _note(entry, model)) for entry in logged)
 
     def _write_pending(self, own: _Request) -> None:
         """Write for everyone who waits; a burst shares commits, a lone caller does not wait."""
@@ -177,7 +193,7 @@ class DeployedStore:
         for attempt in range(_ATTEMPTS):
             before = self.read()
             after = _applied(before, batch)
-            written = self._write_once(before, after)
+            written = self._write_once(before, after, _author(batch))
             if written is not None:
                 self._latest = Snapshot(written or None, after, before.quarantined)
                 for request in batch:
@@ -186,7 +202,9 @@ class DeployedStore:
             time.sleep(random.uniform(0, 0.005 * min(attempt + 1, 20)))  # noqa: S311
         raise TransientError(f"{self.ref}: other writers were faster", reason="DeployedBusy")
 
-    def _write_once(self, before: Snapshot, after: Mapping[str, Record]) -> str | None:
+    def _write_once(
+        self, before: Snapshot, after: Mapping[str, Record], author: Person | None
+    ) -> str | None:
         """Return the commit with `after` (empty when there is none); None when outrun."""
         names = sorted(before.records.keys() | after.keys())
         changed = [n for n in names if before.records.get(n) != after.get(n)]
@@ -194,7 +212,7 @@ class DeployedStore:
             return before.commit or ""
         tree = self._tree(before.commit, {name: after.get(name) for name in changed}, after)
         notes = [describe(n, before.records.get(n), after.get(n)) for n in changed]
-        commit = self._commit(tree, before.commit, notes)
+        commit = self._commit(tree, before.commit, notes, author)
         return commit if self._moved(before.commit, commit) else None
 
     def _moved(self, old: str | None, new: str) -> bool:
@@ -206,9 +224,11 @@ class DeployedStore:
                 raise
             return False
 
-    def _commit(self, tree: str, parent: str | None, notes: Sequence[Note]) -> str:
+    def _commit(
+        self, tree: str, parent: str | None, notes: Sequence[Note], author: Person | None
+    ) -> str:
         parents = [] if parent is None else [parent]
-        return self._git.commit_tree(tree, parents, message(notes), IDENTITY, self._clock())
+        return self._git.commit_tree(tree, parents, message(notes), IDENTITY, self._clock(), author)
 
     def _tree(
         self,
@@ -247,6 +267,18 @@ class DeployedStore:
         ids = self._git.write_blobs(list(files.values()))
         level = {path: Entry(_FILE, oid) for path, oid in zip(files, ids, strict=True)}
         return Entry(_TREE, self._git.write_trees([level])[0])
+
+
+def _note(entry: Logged, model: str) -> Note:
+    """Return what a commit says of a model; of one that a person made by hand, its subject."""
+    by_hand = Note(model, entry.message.partition("\n")[0], ())
+    return noted(entry.message, model) or by_hand
+
+
+def _author(batch: Sequence[_Request]) -> Person | None:
+    """Return the person behind all of a commit; None: several, or none."""
+    authors = {request.author for request in batch}
+    return authors.pop() if len(authors) == 1 else None
 
 
 def _applied(before: Snapshot, batch: Sequence[_Request]) -> dict[str, Record]:

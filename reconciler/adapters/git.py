@@ -242,6 +242,7 @@ class Git:
         message: str,
         identity: Person,
         when: datetime,
+        author: Person | None = None,
     ) -> str:
         """Write a commit of `tree` and return its id; no ref moves.
 
@@ -251,12 +252,12 @@ class Git:
             message: Subject, blank line, body, trailers.
             identity: Author and committer.
             when: Its time, with a time zone.
+            author: Who asked for it, where that is somebody else; None: nobody did.
         """
         date = f"{int(when.timestamp())} {when.strftime('%z') or '+0000'}"
         options = [part for parent in parents for part in ("-p", parent)]
-        done = self._git(
-            "commit-tree", tree, *options, input=message.encode(), env=_as(identity) | _at(date)
-        )
+        env = _as(identity, author) | _at(date)
+        done = self._git("commit-tree", tree, *options, input=message.encode(), env=env)
         return done.stdout.decode().strip()
 
     def update_ref(self, ref: str, new: str | None, old: str | None) -> bool:
@@ -359,10 +360,10 @@ class Git:
         return git_output.failure(command, self.root, done.code, done.stderr)
 
 
-def _as(person: Person) -> dict[str, str]:
+def _as(committer: Person, author: Person | None = None) -> dict[str, str]:
     return {
         f"GIT_{role}_{part}": value
-        for role in ("AUTHOR", "COMMITTER")
+        for role, person in (("AUTHOR", author or committer), ("COMMITTER", committer))
         for part, value in (("NAME", person.name), ("EMAIL", person.email))
     }
 

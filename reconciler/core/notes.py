@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.core.record import Outcome, Record, Version
+from reconciler.core.record import Hold, Outcome, Promotion, Record, Version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def describe(model: str, before: Record | None, after: Record | None) -> Note:
     if after is None:
         return Note(model, f"Remove {model}", (("Model", model),))
     version = _in_question(before, after)
-    return Note(model, _subject(before, after, version), _trailers(after, version))
+    return Note(model, _subject(before, after, version), _trailers(before, after, version))
 
 
 def message(notes: Sequence[Note]) -> str:
@@ -50,6 +50,25 @@ def message(notes: Sequence[Note]) -> str:
     return f"{subject}\n\n{body}{trailers}"
 
 
+def noted(text: str, model: str) -> Note | None:
+    """Return the note on one model that a commit message holds; None: it is none of `message`."""
+    subject, _, rest = text.partition("\n\n")
+    lines = rest.splitlines()
+    bullets = [line[2:] for line in lines if line.startswith("- ")]
+    groups: list[list[tuple[str, str]]] = []
+    for line in lines:
+        key, colon, value = line.partition(": ")
+        if key == "Model" and colon:
+            groups.append([])
+        if groups and colon:
+            groups[-1].append((key, value))
+    for number, group in enumerate(groups):
+        if group[0][1] == model:
+            said = bullets[number] if number < len(bullets) else subject
+            return Note(model, said.strip(), tuple(group))
+    return None
+
+
 def _in_question(before: Record | None, after: Record) -> Version | None:
     """Return the version that the change is about: the new champion, else the newest changed."""
     if after.champion is not None and after.champion != (before and before.champion):
@@ -60,6 +79,8 @@ def _in_question(before: Record | None, after: Record) -> Version | None:
 
 def _subject(before: Record | None, after: Record, version: Version | None) -> str:
     model = after.model
+    if (word := _steered(before, after)) is not None:
+        return word
     if before is not None and before.champion is not None and after.champion is None:
         withdrawn = version is not None and version.outcome is Outcome.WITHDRAWN
         return f"Withdraw {model} {before.champion.number}" if withdrawn else f"Retire {model}"
@@ -70,12 +91,53 @@ def _subject(before: Record | None, after: Record, version: Version | None) -> s
     challenger = before.challenger if before is not None else None
     if after.challenger is not None and after.challenger != challenger:
         return f"Send {after.challenger.weight} % to {model} {after.challenger.version}"
-    if after.holds != (before.holds if before is not None else ()):
-        return f"Hold {model}" if after.holds else f"Lift the holds of {model}"
     return f"Note the attempt at {model}"
 
 
-def _trailers(after: Record, version: Version | None) -> tuple[tuple[str, str], ...]:
+def _steered(before: Record | None, after: Record) -> str | None:
+    """Return the subject of what a person did by hand; None where nobody did."""
+    model, champion = after.model, after.champion
+    former = before.champion if before is not None else None
+    if (hold := _new_hold(before, after)) is not None:
+        if hold.against and champion is not None and former is not None:
+            return f"Roll {model} back from {former.number} to {champion.number}"
+        return f"Suspend {model}"
+    if champion is not None and _new_promotion(before, after) is not None:
+        return f"Promote {model} {champion.number}"
+    if before is not None and len(after.holds) < len(before.holds):
+        return f"Resume {model}"
+    if before is not None and set(_numbers(after)) < set(_numbers(before)):
+        return f"Forget what failed of {model}"
+    return None
+
+
+def _numbers(record: Record) -> tuple[int, ...]:
+    return tuple(version.number for version in record.versions)
+
+
+def _new_hold(before: Record | None, after: Record) -> Hold | None:
+    known = before.holds if before is not None else ()
+    return next((hold for hold in after.holds if hold not in known), None)
+
+
+def _reason(before: Record | None, after: Record) -> str | None:
+    """Return why a person did it, in that person's words; None where nothing was said."""
+    if (hold := _new_hold(before, after)) is not None:
+        return hold.reason
+    promotion = _new_promotion(before, after)
+    return None if promotion is None else promotion.reason
+
+
+def _new_promotion(before: Record | None, after: Record) -> Promotion | None:
+    champion = after.champion
+    known = before.version(champion.number) if before is not None and champion else None
+    given = champion.promotion if champion is not None else None
+    return None if known is not None and known.promotion == given else given
+
+
+def _trailers(
+    before: Record | None, after: Record, version: Version | None
+) -> tuple[tuple[str, str], ...]:
     found = [("Model", after.model)]
     if version is not None:
         verdict = version.outcome.value
@@ -84,4 +146,6 @@ def _trailers(after: Record, version: Version | None) -> tuple[tuple[str, str], 
         found += [("Verdict", f"{verdict} ({version.reason})" if version.reason else verdict)]
     elif after.attempted is not None:
         found += [("Revision", after.attempted)]
+    if (reason := _reason(before, after)) is not None:
+        found += [("Reason", reason)]
     return tuple(found)

@@ -195,8 +195,8 @@ def test_the_history_names_model_version_revision_and_verdict(
         f"{who}|Send 10 % to wine 2|Model: wine; Revision: r9",
         f"{who}|Withdraw wine 2|Model: wine; Version: 2; Revision: r9; "
         "Verdict: withdrawn (TooSlow)",
-        f"{who}|Hold wine|Model: wine; Revision: r9",
-        f"{who}|Lift the holds of wine|Model: wine; Revision: r9",
+        f"{who}|Suspend wine|Model: wine; Revision: r9; Reason: a",
+        f"{who}|Resume wine|Model: wine; Revision: r9",
         f"{who}|Note the attempt at wine|Model: wine; Revision: r7",
         f"{who}|Retire wine|Model: wine; Version: 1; Revision: r8; "
         "Verdict: superseded (WorseThanChampion)",
