@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 import zlib
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ class SlotPool:
                     if mine:
                         slot = Slot(home)
                         slot._tidy(self._root)
+                        slot._lend(model)
                         yield slot
                         return
             if time.monotonic() >= deadline:
@@ -95,6 +97,18 @@ class SlotPool:
             if mine:
                 Slot(home)._end_orphan()
                 shutil.rmtree(home)
+
+    def leases(self) -> dict[str, datetime]:
+        """Return the models that have a slot now, in any process, and since when."""
+        found = {}
+        for note in sorted(self._base.glob("*/lease.json")):
+            with _locked(note.parent) as free:
+                if free:
+                    continue
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                plain = json.loads(note.read_text(encoding="utf-8"))
+                found[str(plain["model"])] = datetime.fromisoformat(plain["since"])
+        return found
 
     def end_orphans(self) -> int:
         """End what a killed process left running in any slot that nobody holds now.
@@ -178,6 +192,11 @@ class Slot:
                 (self.root / ".dvc" / "tmp" / name).unlink(missing_ok=True)
             settings = dvc_config.for_slot(root, self._home / "site")
             self._write(self.root / ".dvc" / "config", settings.encode(), mode=0o600)
+
+    def _lend(self, model: str) -> None:
+        """Write down who the lease is for; it counts while the lock is held."""
+        plain = {"model": model, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        self._write(self._home / "lease.json", json.dumps(plain).encode())
 
     def _unchanged(self, marks: Mapping[str, str]) -> set[str]:
         """Return the paths that still are as an earlier lease has written them."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from reconciler.errors import TransientError
+
+_LOOK_S = 0.05
 
 
 class Workspace:
@@ -42,6 +46,18 @@ class Workspace:
         except OSError as error:
             raise _not_writable(self.base, error) from error
 
+    def holder(self) -> str | None:
+        """Return the process id of the reconciler that is at work here; None: none is."""
+        try:
+            with (self.base / "reconciler.lock").open(encoding="utf-8") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return lock.read().strip() or "?"
+        except OSError:
+            return None
+        return None
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the repository against a second reconciler for the length of the block.
@@ -58,7 +74,7 @@ class Workspace:
             raise _not_writable(path, error) from error
         with lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _take(lock)
             except BlockingIOError as error:
                 lock.seek(0)
                 raise TransientError(
@@ -70,6 +86,15 @@ class Workspace:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+
+def _take(lock: IO[str]) -> None:
+    """Take the lock; whoever only looks who has it is gone in a moment."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_LOOK_S)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _not_writable(path: Path, error: OSError) -> TransientError:
