@@ -77,7 +77,7 @@ def _sync(plan: Plan | None) -> dict[str, Any]:
     synced = plan.reason in GOOD and not plan.actions
     return {
         "sync": "Synced" if synced else "OutOfSync",
-        "detail": "" if synced else plan.message,
+        "detail": "" if synced and plan.reason != "Suspended" else plan.message,
         "reason": plan.reason,
     }
 
@@ -115,7 +115,8 @@ def _table(console: Console, states: Mapping[str, Mapping[str, Any]]) -> None:
         )
     console.print(grid)
     for name, state in states.items():
-        if name in shown and state["sync"] != "Synced" and state["detail"]:
+        stands = state["sync"] == "Synced" and state.get("reason") != "Suspended"
+        if name in shown and not stands and state["detail"]:
             said = f"{name}: {state['detail']}"
             console.print(said, soft_wrap=True, highlight=False, markup=False)
 

@@ -99,11 +99,12 @@ class Site:
         cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
         return Artifacts(cache, self.workspace.bundles, installed(LIBRARIES))
 
-    def fleet(self, revision: str) -> Fleet:
-        """Return what `revision` declares."""
+    def fleet(self, revision: str, only: str | None = None) -> Fleet:
+        """Return what `revision` declares: of one model, or of all where it is None."""
         from reconciler.controller import fleet as fleets
 
-        return fleets.load(self.git, self.git.resolve(revision), self.catalogue, self._memo())
+        commit = self.git.resolve(revision)
+        return fleets.load(self.git, commit, self.catalogue, self._memo(), only)
 
     @cached_property
     def settled(self) -> Memo:

@@ -47,6 +47,16 @@ class Serving:
             plan = done if own is None or known == own else plan
         return plan
 
+    def look(self, name: str, spec: ModelSpec | None, record: Record | None) -> TargetPlan:
+        """Return what the model's own target would have to do; nothing is done.
+
+        Raises:
+            TransientError: The target cannot be read.
+        """
+        target = self._targets.get(spec.spec.deployment.target) if spec else None
+        champion = record.champion.bundle_digest if record and record.champion else None
+        return plan_target(champion, _seen(target, name) if target else Seen(champion))
+
     def _bring(
         self, name: str, target: Target, champion: str | None, record: Record | None
     ) -> TargetPlan:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Plain, Table
+from reconciler.cli.options import Model, Plain, Table
 
 app = typer.Typer()
 
@@ -19,6 +19,28 @@ def status(
 ) -> None:
     """Show what is released, whether it is what is declared, and how it fares."""
     from reconciler.cli import status as verb
+
+    raise typer.Exit(verb.run(model, output))
+
+
+@app.command(rich_help_panel="Look")
+def why(
+    model: Model,
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """Say in one sentence what a model waits for, since when, and what would change that."""
+    from reconciler.cli import why as verb
+
+    raise typer.Exit(verb.run(model, output))
+
+
+@app.command(rich_help_panel="Look")
+def history(
+    model: Model,
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """List every version of a model, and every decision about it: when, by whom, and why."""
+    from reconciler.cli import history as verb
 
     raise typer.Exit(verb.run(model, output))
 

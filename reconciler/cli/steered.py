@@ -1,0 +1,31 @@
+"""What a verb that steers has to say: what it did, what it wrote, and what is served now."""
+
+from __future__ import annotations
+
+import sys
+
+from reconciler.cli.subject import Subject
+from reconciler.controller.steering import Done
+from reconciler.core.target_plan import AT_REST
+
+
+def tell(about: Subject, done: Done | None, said: str) -> int:
+    """Print what was done, bring the target to it, and return the exit code.
+
+    Args:
+        about: The model.
+        done: What became of its record; None: it was not touched.
+        said: A sentence about it.
+    """
+    sys.stdout.write(f"{said}\n")
+    if done is None or not done.changed:
+        sys.stdout.write("nothing was written\n")
+        return 0
+    wrote = f"wrote the record of {about.name} on `deployed` (commit {(done.commit or '')[:10]})"
+    sys.stdout.write(f"{wrote}; there is nothing to commit\n")
+    served = about.settle(done)
+    if served.reason not in AT_REST:
+        sys.stderr.write(f"error: its target could not follow: {served.message}\n")
+        sys.stderr.write(f"hint: `reconciler apply {about.name}` tries again\n")
+        return 1
+    return 0

@@ -1,0 +1,136 @@
+"""The subject: the one model that a verb is about, and everything that is known of it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reconciler.adapters.git import Person
+from reconciler.adapters.log import identity
+from reconciler.adapters.runtime import installed
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.cli.wiring import Site, open_site
+from reconciler.controller.fleet import Fleet
+from reconciler.controller.steering import Done, Steering, settled
+from reconciler.core import compilation
+from reconciler.core.plan import Desired, Invalid
+from reconciler.core.record import Record, Version
+from reconciler.core.runtime import LIBRARIES, Mismatch, mismatches
+from reconciler.core.target_plan import TargetPlan
+from reconciler.errors import ReconcilerError, SpecError, TransientError, UsageError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model, in its repository."""
+
+    name: str
+    site: Site
+    fleet: Fleet | None
+    """What HEAD declares; None: that cannot be followed, for `trouble`."""
+    trouble: SpecError | None
+    snapshot: Snapshot
+
+    @property
+    def record(self) -> Record | None:
+        """Its release record."""
+        return self.snapshot.records.get(self.name)
+
+    @property
+    def desired(self) -> Desired | Invalid | None:
+        """What HEAD declares of it; None: nothing."""
+        if (why := self.snapshot.quarantined.get(self.name)) is not None:
+            return Invalid("RecordCorrupt", f"its record cannot be read: {why}")
+        if self.trouble is not None:
+            return Invalid(self.trouble.reason, str(self.trouble))
+        return self.fleet.wish(self.name) if self.fleet else None
+
+    @property
+    def mismatches(self) -> tuple[Mismatch, ...]:
+        """The libraries here that differ from the declared ones."""
+        declared = self.fleet.params.runtime if self.fleet else {}
+        return mismatches(declared, installed(tuple({*LIBRARIES, *declared})))
+
+    def steering(self) -> Steering:
+        """Return what decides about it in the user's name."""
+        revision = self.fleet.revision if self.fleet else None
+        author: Person = identity(self.site.git)
+        store = self.site.store
+        return Steering(self.name, store, self.desired, revision, author, lambda: datetime.now(UTC))
+
+    def fetch(self, version: Version) -> None:
+        """Bring a version's bundle here, every byte verified."""
+        self.site.workspace.prepare()
+        self.site.artifacts.bundle(version)
+
+    def settle(self, done: Done) -> TargetPlan:
+        """Bring its target to its record, and the export to the branch."""
+        self.site.workspace.prepare()
+        self.site.export()
+        if self.fleet is None:
+            assert self.trouble is not None
+            return TargetPlan(self.trouble.reason, str(self.trouble))
+        try:
+            status = self.site.status
+        except TransientError:
+            status = None
+        serving = self.site.serving(self.fleet)
+        now = datetime.now(UTC)
+        return settled(self.name, self.fleet, done.after, serving, status, self.mismatches, now)
+
+
+def subject(name: str) -> Subject:
+    """Return what is known of a model.
+
+    Raises:
+        UsageError: None is called so; the nearest names stand in the hint.
+    """
+    site = open_site()
+    snapshot = site.store.read()
+    fleet, trouble = _fleet(site, name)
+    found = Subject(name, site, fleet, trouble, snapshot)
+    on_record = name in snapshot.records or name in snapshot.quarantined
+    if on_record or (_NAME.fullmatch(name) and _specified(found)):
+        return found
+    raise unknown(name, {*_declared(site), *snapshot.records, *snapshot.quarantined})
+
+
+def unknown(name: str, known: set[str]) -> UsageError:
+    """Return the error that no model is called `name`, with those that it may have meant."""
+    near = difflib.get_close_matches(name, sorted(known), 3, 0.5)
+    listed = sorted(known)[:10]
+    more = f" and {len(known) - len(listed)} more" if len(known) > len(listed) else ""
+    hint = f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(listed)}{more}"
+    none = "there is none yet: declare one in specs/ and commit it"
+    return UsageError(
+        f"no model is called {name}", reason="UnknownModel", hint=hint if known else none
+    )
+
+
+def _fleet(site: Site, name: str) -> tuple[Fleet | None, SpecError | None]:
+    """Return what HEAD declares of one model; of all where none has its file."""
+    try:
+        fleet = site.fleet("HEAD", only=name)
+        if fleet.wish(name) is None:  # a spec in another file may still name it
+            fleet = site.fleet("HEAD")
+    except SpecError as error:
+        return None, error
+    return fleet, None
+
+
+def _specified(found: Subject) -> bool:
+    declared = found.fleet is not None and found.fleet.wish(found.name) is not None
+    return declared or (found.site.root / compilation.spec_path(found.name)).is_file()
+
+
+def _declared(site: Site) -> set[str]:
+    """Return the names of the specs at HEAD, without reading any."""
+    try:
+        entries = site.git.level(f"HEAD:{compilation.SPECS}")
+    except ReconcilerError:
+        return set()
+    return {path.removesuffix(".yaml") for path in entries if path.endswith(".yaml")}
