@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from reconciler import __version__
-from reconciler.cli.commands import declaring, keeping, looking, reconciling, steering
+from reconciler.cli.commands import connecting, declaring, keeping, looking, reconciling, steering
 from reconciler.errors import ReconcilerError, UsageError
 
 #: Objects between two looks for garbage: libraries make a hundred thousand that stay.
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (declaring, reconciling, looking, steering, keeping):
+for group in (declaring, reconciling, looking, steering, keeping, connecting):
     app.add_typer(group.app)
 
 
