@@ -21,6 +21,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/reconciler validate
 	$(BIN)/reconciler compile --check
+	$(BIN)/python docs/generate.py --check
 
 fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m "not slow" -n 2
