@@ -18,6 +18,8 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, Project, Specify
 
+pytestmark = pytest.mark.slow
+
 MARKER = "<!-- reconciler-plan -->"
 
 
