@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tempfile
@@ -14,10 +15,11 @@ from reconciler.adapters.process import Completed, run
 from reconciler.errors import TerminalError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _LIMIT_S = 3600.0
 _FAILED = re.compile(r"the remote '(?P<name>[^']+)' failed: (?P<why>.+)")
+_REMOVED = re.compile(r"Removed (\d+) objects from remote")
 _EXTRA = re.compile(r"requires '?dvc[-_](?P<extra>\w+)'?|No module named 'dvc_(?P<module>\w+)'")
 
 
@@ -64,9 +66,37 @@ class Remote:
         if self.configured:
             self._check(self._dvc("push", stages, self._root))
 
+    def sweep(self, kept: Iterable[str], *, dry: bool) -> int:
+        """Delete all content but `kept` from the remote, and return how many objects that is.
+
+        Entries of the remote's run-cache stay; one whose outputs are gone counts for nothing.
+
+        Args:
+            kept: Names of content; a folder's files are named too, or looked up on the remote.
+            dry: Delete nothing.
+
+        Raises:
+            TransientError: The remote cannot be reached.
+        """
+        with self._aside(sorted(kept)) as place:
+            # `dvc gc` sweeps the cache as well: it is given an empty one
+            nowhere = f"[cache]\n    dir = {place / 'cache'}\n"
+            (place / ".dvc" / "config.local").write_text(nowhere, encoding="utf-8")
+            options = ("--workspace", "--cloud", "--force", *(("--dry",) if dry else ()))
+            done = self._dvc("gc", options, place)
+            self._check(done)
+        said = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+        return sum(int(count) for count in _REMOVED.findall(said))
+
     def _run(self, command: str, md5s: Sequence[str]) -> None:
         if not md5s or not self.configured:
             return
+        with self._aside(md5s) as place:
+            self._check(self._dvc(command, ("content.dvc",), place))
+
+    @contextlib.contextmanager
+    def _aside(self, md5s: Sequence[str]) -> Iterator[Path]:
+        """Give a folder in which DVC knows these contents, and nothing else."""
         outs = [{"md5": md5, "hash": "md5", "path": f"{n}"} for n, md5 in enumerate(md5s)]
         with tempfile.TemporaryDirectory(prefix="reconciler-") as aside:
             place = Path(aside)
@@ -74,7 +104,7 @@ class Remote:
             settings = dvc_config.for_slot(self._root, place / "site")
             (place / ".dvc" / "config").write_text(settings, encoding="utf-8")
             (place / "content.dvc").write_text(json.dumps({"outs": outs}), encoding="utf-8")
-            self._check(self._dvc(command, ("content.dvc",), place))
+            yield place
 
     def _dvc(self, command: str, targets: Sequence[str], where: Path) -> Completed:
         return run(argv(command, *targets), where, environment(), timeout_s=_LIMIT_S)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.errors import TerminalError
+from reconciler.errors import TerminalError, TransientError
 
 if TYPE_CHECKING:
     from git import Repo
@@ -53,6 +53,33 @@ def is_ancestor(root: Path, older: str, newer: str) -> bool:
     """Return whether commit `newer` goes on from `older`, or is it."""
     with _open(root) as repo:
         return bool(repo.is_ancestor(repo.commit(older), repo.commit(newer)))
+
+
+def unfetched(root: Path) -> dict[str, str]:
+    """Return what git remotes have and this repository has not: commit by `<remote> <ref>`.
+
+    Raises:
+        TransientError: A remote cannot be asked.
+    """
+    from git import GitCommandError
+
+    with _open(root) as repo:
+        here = set(_commits(repo).values())
+        found = {}
+        for remote in repo.remotes:
+            try:
+                said = str(repo.git.ls_remote("--heads", "--tags", remote.name))
+            except GitCommandError as error:
+                raise TransientError(
+                    f"the git remote {remote.name} cannot be asked what it has",
+                    reason="RemoteFailed",
+                    hint="what its branches name must be known before content is deleted",
+                ) from error
+            # a tag's own object is followed by what it tags, under the same name and `^{}`
+            tips = {line.split("\t")[1].removesuffix("^{}"): line.split("\t")[0]
+                    for line in said.splitlines()}  # fmt: skip
+            found.update({f"{remote.name} {r}": o for r, o in tips.items() if o not in here})
+    return found
 
 
 def listed(root: Path, *patterns: str) -> tuple[Path, ...]:

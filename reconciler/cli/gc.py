@@ -7,6 +7,7 @@ import sys
 import time
 
 from reconciler.adapters import dvc_config
+from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.slots import SlotPool
 from reconciler.cli.options import Plain
 from reconciler.cli.wiring import Site, open_site
@@ -15,10 +16,12 @@ from reconciler.errors import UsageError
 from reconciler.spec.model import seconds
 
 
-def run(*, delete: bool, older_than: str, retired: bool, shared: bool, output: Plain) -> int:
+def run(
+    *, delete: bool, older_than: str, retired: bool, shared: bool, remote: bool, output: Plain
+) -> int:
     """Return 0 once everything is listed, or deleted."""
     site = open_site()
-    collector = _collector(site, older_than, retired=retired, shared=shared)
+    collector = _collector(site, older_than, retired=retired, shared=shared, remote=remote)
     if not delete:
         _show(collector.scan(), output, deleted=False)
         _notes(site, collector, output)
@@ -33,7 +36,9 @@ def run(*, delete: bool, older_than: str, retired: bool, shared: bool, output: P
     return 0
 
 
-def _collector(site: Site, older_than: str, *, retired: bool, shared: bool) -> Collector:
+def _collector(
+    site: Site, older_than: str, *, retired: bool, shared: bool, remote: bool
+) -> Collector:
     try:
         age = 0.0 if older_than == "0" else seconds(older_than)
     except ValueError as error:
@@ -51,7 +56,15 @@ def _collector(site: Site, older_than: str, *, retired: bool, shared: bool) -> C
         cache=cache if own or shared else None,
         before=time.time() - age,
         retired=retired,
+        remote=_remote(site) if remote else None,
     )
+
+
+def _remote(site: Site) -> Remote:
+    remote = Remote(site.root)
+    if not remote.configured:
+        raise UsageError("there is no default DVC remote", hint="`dvc remote add -d NAME URL`")
+    return remote
 
 
 def _show(garbage: Garbage, output: Plain, *, deleted: bool) -> None:
@@ -62,6 +75,10 @@ def _show(garbage: Garbage, output: Plain, *, deleted: bool) -> None:
     for name, numbers in garbage.versions.items():
         lines.append(f"versions   {name}: {', '.join(map(str, numbers))}")
     lines += [f"record     {name}: retired" for name in garbage.retired]
+    if garbage.remote:
+        lines.append(
+            f"remote     {garbage.remote:>7,} objects           content that nothing names"
+        )
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     size = _size(sum(heap.size for heap in garbage.heaps))
     if not lines:
@@ -102,6 +119,7 @@ def _plain(garbage: Garbage, *, deleted: bool) -> dict[str, object]:
         "retired": list(garbage.retired),
         "kept": len(garbage.kept),
         "absent": list(garbage.absent),
+        "remote": garbage.remote,
     }
 
 

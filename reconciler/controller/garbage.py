@@ -10,8 +10,9 @@ from pathlib import Path
 
 from reconciler.adapters import inventory
 from reconciler.adapters.deployed import Change, DeployedStore
+from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.git import Git
-from reconciler.adapters.git_refs import read_refs
+from reconciler.adapters.git_refs import read_refs, unfetched
 from reconciler.adapters.references import recorded, recorded_elsewhere, references
 from reconciler.adapters.slots import SlotPool
 from reconciler.adapters.snapshot import Snapshot
@@ -21,6 +22,7 @@ from reconciler.core import record as records
 from reconciler.core.record import KEEP, Record
 from reconciler.core.retention import Stored, closure, named, spare, surplus
 from reconciler.core.stored import to_plain
+from reconciler.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Garbage:
     """Names of all content that stays."""
     absent: tuple[str, ...]
     """Folders that are kept and not in this cache: their files cannot be told."""
+    remote: int | None
+    """Objects that go from the DVC remote; None: it is left alone."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Collector:
         cache: DVC's cache; None: it is shared with other repositories, and left alone.
         before: Seconds since the epoch: what has changed since then stays.
         retired: Drop the records of retired models.
+        remote: The DVC remote; None: it is left alone.
     """
 
     git: Git
@@ -75,6 +80,7 @@ class Collector:
     cache: Path | None
     before: float
     retired: bool
+    remote: Remote | None = None
 
     def scan(self) -> Garbage:
         """Return what may go; nothing is written."""
@@ -96,7 +102,8 @@ class Collector:
             contents = old(inventory.contents(self.cache), kept)
             heaps.insert(0, Heap("run-cache", "results whose outputs are not kept", results))
             heaps.insert(1, Heap("cache", "content that nothing names", contents))
-        return Garbage(tuple(heaps), versions, gone, frozenset(kept), absent)
+        far = None if self.remote is None else self._sweep(self.remote, kept, dry=True)
+        return Garbage(tuple(heaps), versions, gone, frozenset(kept), absent, far)
 
     def delete(self, garbage: Garbage) -> None:
         """Delete what a scan has found: records first, results before what they lead to.
@@ -108,10 +115,22 @@ class Collector:
         changes |= dict.fromkeys(garbage.retired, _dropped)
         if changes:
             self.store.commit(changes)
+        if self.remote is not None:
+            self._sweep(self.remote, garbage.kept, dry=False)
         for heap in garbage.heaps:
             remove = self.slots.discard if heap.kind == "slots" else inventory.remove
             for item in heap.items:
                 remove(item.path)
+
+    def _sweep(self, remote: Remote, kept: Iterable[str], *, dry: bool) -> int:
+        if unknown := unfetched(self.git.root):
+            listed = ", ".join(sorted(unknown)[:3])
+            raise UsageError(
+                f"{len(unknown)} branches or tags are not known here: {listed}",
+                reason="NotFetched",
+                hint="`git fetch --all --tags` first: what they name must be kept",
+            )
+        return remote.sweep(kept, dry=dry)
 
     def _named(self, snapshot: Snapshot, gone: Iterable[str]) -> set[str]:
         refs = read_refs(self.git.root)

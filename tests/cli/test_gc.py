@@ -123,3 +123,43 @@ def test_a_retired_record_goes_when_that_is_asked_for(three: Project) -> None:
     assert garbage(three, "--older-than", "0")["retired"] == []
     assert garbage(three, "--older-than", "0", "--retired", "--delete")["retired"] == ["m"]
     assert three.status() == {}
+
+
+def test_the_remote_is_swept_by_the_same_rule(three: Project, tmp_path: Path) -> None:
+    three.call("dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+    three.call("git", "init", "-q", "--bare", str(tmp_path / "hub.git"))
+    three.git("remote", "add", "origin", str(tmp_path / "hub.git"))
+    three.commit("Remotes")
+    three.git("push", "-q", "origin", "main", "deployed")
+    for version in (1, 2):
+        pointer = three.git("show", f"deployed:versions/m/{version}.dvc")
+        three.write(f"v{version}.dvc", pointer.replace("path: ", f"path: v{version}/"))
+    three.call("dvc", "push", "-q", "v1.dvc", "v2.dvc")
+    kept = (three.root / "v2.dvc").read_text()
+    (three.root / "v1.dvc").unlink()
+    (three.root / "v2.dvc").unlink()
+    stored = {p.name for p in (tmp_path / "store").rglob("*") if p.is_file()}
+
+    listed = garbage(three, "--remote")
+    assert listed["remote"] > 0
+    assert {p.name for p in (tmp_path / "store").rglob("*") if p.is_file()} == stored
+    assert garbage(three, "--remote", "--delete")["remote"] == listed["remote"]
+    rest = {p.name for p in (tmp_path / "store").rglob("*") if p.is_file()}
+    assert len(stored - rest) == listed["remote"]
+    shutil.rmtree(three.root / ".dvc/cache")
+    three.write("v2.dvc", kept)
+    three.call("dvc", "pull", "-q", "v2.dvc")  # version 2 is kept, whole
+
+
+def test_the_remote_is_left_alone_while_a_branch_is_unknown(three: Project, tmp_path: Path) -> None:
+    three.call("dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+    three.call("git", "init", "-q", "--bare", str(tmp_path / "hub.git"))
+    three.git("remote", "add", "origin", str(tmp_path / "hub.git"))
+    three.git("push", "-q", "origin", "main")
+    other = Project(tmp_path / "other", tmp_path / "home")
+    three.git("clone", "-q", "-b", "main", str(tmp_path / "hub.git"), str(other.root))
+    other.commit("Theirs")
+    other.git("push", "-q", "origin", "HEAD:theirs")
+    done = three.reconciler("gc", "--remote", "--delete", check=False)
+    assert done.returncode == 2
+    assert "git fetch --all" in done.stderr

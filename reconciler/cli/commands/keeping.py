@@ -25,6 +25,10 @@ def gc(
         bool,
         typer.Option("--shared-cache", help="Also a cache outside of the repository: it is ours."),
     ] = False,
+    remote: Annotated[
+        bool,
+        typer.Option("--remote", help="Also the default DVC remote, while nobody pushes to it."),
+    ] = False,
     output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
 ) -> None:
     """List what nothing needs any more: content, results, versions beyond `keep`, slots, logs."""
@@ -32,6 +36,11 @@ def gc(
 
     raise typer.Exit(
         verb.run(
-            delete=delete, older_than=older_than, retired=retired, shared=shared, output=output
+            delete=delete,
+            older_than=older_than,
+            retired=retired,
+            shared=shared,
+            remote=remote,
+            output=output,
         )
     )
