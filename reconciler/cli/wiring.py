@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.controller.engine import Tools
     from reconciler.controller.events import Listen
     from reconciler.controller.fleet import Fleet
+    from reconciler.controller.reports import Reports
     from reconciler.controller.serving import Serving
     from reconciler.core.conditions import Condition
     from reconciler.core.plan import Desired, Plan
@@ -98,6 +99,13 @@ class Site:
 
         cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
         return Artifacts(cache, self.workspace.bundles, installed(LIBRARIES))
+
+    @cached_property
+    def reports(self) -> Reports:
+        """What is known of versions, for people."""
+        from reconciler.controller.reports import Reports
+
+        return Reports(self.artifacts, self.workspace.reports)
 
     def fleet(self, revision: str, only: str | None = None) -> Fleet:
         """Return what `revision` declares: of one model, or of all where it is None."""

@@ -66,6 +66,13 @@ class Artifacts:
             raise _missing(version, file)
         return files[file]
 
+    def report(self, version: Version, folder: Path) -> Path:
+        """Return a copy of the version's report below `folder`, every byte verified."""
+        pointer = _needed(version.report, version, "report")
+        place = folder / pointer.md5.removesuffix(".dir")
+        self._cache.materialise(pointer.md5, place)
+        return place
+
     def draft(self, model: str, left: Left, now: datetime) -> Version:
         """Return the version that a finished training makes, with a number yet to be given."""
         blocks = {key.partition("@")[0]: block for key, block in left.lock.items()}

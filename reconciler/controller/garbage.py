@@ -93,6 +93,7 @@ class Collector:
         old = partial(spare, before=self.before)
         heaps = [
             Heap("bundles", "copies of bundles that are not kept", old(self._bundles(), kept)),
+            Heap("reports", "copies of reports that are not kept", old(self._reports(), kept)),
             Heap("scored", "answers that are computed again when asked", old(self._scored(), kept)),
             Heap("slots", "folders that nobody works in", old(self.slots.idle(), kept)),
             Heap("logs", "logs of former trainings", old(self._logs(), kept)),
@@ -161,14 +162,22 @@ class Collector:
         return lambda record: None if record is None else records.pruned(record, keep)
 
     def _bundles(self) -> Iterable[Stored]:
-        for one in inventory.folders(self.workspace.bundles):
-            yield Stored(frozenset({f"{one.path.name}.dir"}), one.path, one.size, one.changed)
+        return _copies(self.workspace.bundles)
+
+    def _reports(self) -> Iterable[Stored]:
+        return _copies(self.workspace.reports)
 
     def _scored(self) -> Iterable[Stored]:
         return inventory.folders(self.workspace.scored)
 
     def _logs(self) -> Iterable[Stored]:
         return inventory.folders(self.workspace.logs)
+
+
+def _copies(folder: Path) -> Iterable[Stored]:
+    """Give copies of content, each in a folder that bears its name."""
+    for one in inventory.folders(folder):
+        yield Stored(frozenset({f"{one.path.name}.dir"}), one.path, one.size, one.changed)
 
 
 def _dropped(_: Record | None) -> None:

@@ -27,6 +27,7 @@ class Workspace:
         self.slots = self.base / "slots"
         self.logs = self.base / "logs"
         self.bundles = self.base / "bundles"
+        self.reports = self.base / "reports"
         self.scored = self.base / "scored"
         self.cache = self.base / "cache"
         self.status = self.base / "status.db"

@@ -64,6 +64,12 @@ def sliced(rule: Rule, columns: Mapping[str, Array], truth: Scored) -> Slicing:
     return Slicing(found, sum(small.values()), _left_out(small, rule) if small else "")
 
 
+def rows_of(value: str, column: Array) -> Mask:
+    """Return which rows of a column have the value that a slice of it is called by."""
+    names, index = np.unique(column, return_inverse=True)
+    return np.isin(index, [i for i, name in enumerate(names) if _text(name) == value])
+
+
 def _left_out(small: Mapping[str, int], rule: Rule) -> str:
     named = sorted(small.items(), key=lambda item: (-item[1], item[0]))
     told = ", ".join(f"{name} ({rows})" for name, rows in named[:_NAMED])

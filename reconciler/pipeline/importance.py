@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
 
 #: Rows that are answered in all, and cells that are copied for it.
-_ANSWERED, _CELLS = 10_000, 20_000_000
+_ANSWERED, _CELLS = 20_000, 20_000_000
 #: Rows of the sample, inputs that are shuffled one by one, and times that each is.
 _ROWS, _INPUTS, _REPEATS = 1_000, 64, 5
 _LEAST = 100

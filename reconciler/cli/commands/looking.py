@@ -46,6 +46,24 @@ def history(
 
 
 @app.command(rich_help_panel="Look")
+def report(
+    model: Model,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="A version; default: the released one.")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write all of it as one page to FILE."),
+    ] = None,
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """Show how a version does on its held-out rows: metrics, verdict, pictures."""
+    from reconciler.cli import report as verb
+
+    raise typer.Exit(verb.run(model, version, html, output))
+
+
+@app.command(rich_help_panel="Look")
 def predict(
     model: Annotated[str, typer.Argument(help="A model with a released version.")],
     data: Annotated[
