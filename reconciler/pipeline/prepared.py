@@ -54,7 +54,28 @@ def read(directory: Path) -> Prepared:
             reason="PreparedMissing",
             hint="run the stage `prepare` first",
         )
-    report = json.loads((directory / "report.json").read_text(encoding="utf-8"))
+    return of(
+        json.loads((directory / "report.json").read_text(encoding="utf-8")),
+        pl.read_parquet(directory / "train.parquet"),
+        pl.read_parquet(directory / "test.parquet"),
+        {name: sha256(directory / name) for name in FILES},
+    )
+
+
+def of(
+    report: Mapping[str, Any],
+    train: pl.DataFrame,
+    test: pl.DataFrame,
+    checksums: Mapping[str, str],
+) -> Prepared:
+    """Return the prepared data that a report tells about.
+
+    Args:
+        report: As it stands in `report.json`.
+        train: The rows of the training side.
+        test: The rows of the test side.
+        checksums: File name to sha256; empty where there is no file.
+    """
     classes = report["target"].get("classes")
     return Prepared(
         task=report["task"],
@@ -64,9 +85,9 @@ def read(directory: Path) -> Prepared:
         positive=report["target"].get("positive"),
         split=report["split"],
         warnings=tuple(item["message"] for item in report.get("warnings", ())),
-        train=pl.read_parquet(directory / "train.parquet"),
-        test=pl.read_parquet(directory / "test.parquet"),
-        checksums={name: sha256(directory / name) for name in FILES},
+        train=train,
+        test=test,
+        checksums=checksums,
     )
 
 

@@ -42,7 +42,7 @@ def run(context: Context) -> None:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(context.spec.spec.training.threads):
-        fitted, notes = _fit(context, data)
+        fitted, notes = fit(context, data)
         exported = _export(context, fitted)
     directory = context.root / "models" / context.name
     shutil.rmtree(directory, ignore_errors=True)
@@ -50,8 +50,8 @@ def run(context: Context) -> None:
     _write(directory, context, data, exported, notes)
 
 
-def _fit(context: Context, data: Prepared) -> tuple[Fitted, tuple[str, ...]]:
-    """Return the fitted pipeline, and what it had to say about its fit."""
+def fit(context: Context, data: Prepared) -> tuple[Fitted, tuple[str, ...]]:
+    """Return the fitted pipeline, and what it had to say about its fit; see `run` for errors."""
     from sklearn.pipeline import Pipeline
 
     from reconciler.pipeline.export import Fitted

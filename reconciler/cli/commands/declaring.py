@@ -25,6 +25,26 @@ def init(
 
 
 @app.command(rich_help_panel="Declare")
+def new(
+    name: Annotated[str, typer.Argument(help="What the model is to be called.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="DATA", help="A .csv, .tsv, .parquet or .jsonl of the repository."
+        ),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option("--target", "-t", metavar="COLUMN", help="What is to be predicted."),
+    ] = None,
+) -> None:
+    """Draft a spec from a table: types, split, ids and leaks left out, a first threshold."""
+    from reconciler.cli import new as verb
+
+    raise typer.Exit(verb.run(name, source, target))
+
+
+@app.command(rich_help_panel="Declare")
 def validate(
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="[PATH]...", help="Specs; all of specs/ if none.")

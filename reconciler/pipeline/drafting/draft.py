@@ -1,0 +1,222 @@
+"""The draft: everything that a first spec says about a table, and why it says so."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import ReconcilerError, TerminalError
+from reconciler.pipeline.drafting.baseline import Baselines, baselines
+from reconciler.pipeline.drafting.choosing import Ask, Choice, choose
+from reconciler.pipeline.drafting.positive import positive
+from reconciler.pipeline.drafting.sampling import CELLS, sample
+from reconciler.pipeline.drafting.sniffing import sniff
+from reconciler.pipeline.drafting.survey import Facts, spellings, survey
+from reconciler.pipeline.leakage import Finding
+from reconciler.pipeline.prepare import Prepared, prepare
+from reconciler.pipeline.reading import Table, read
+from reconciler.spec.checks.data import SUFFIXES, suffix
+from reconciler.spec.model import DataSpec
+
+_TEXT = ("csv", "tsv")
+_PASSES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be written, and what was found."""
+
+    name: str
+    data: Mapping[str, Any]
+    """The section `data`, as plain values."""
+    facts: Mapping[str, Facts]
+    """By column."""
+    target: Choice
+    ignored: Mapping[str, str]
+    """Columns that are no features, each with the reason."""
+    notes: Mapping[str, str]
+    """Further reasons, by key."""
+    prepared: Prepared
+    baselines: Baselines
+    rows: int
+    """Rows that were looked at."""
+    total: int | None
+    """About how many there are; None: all were looked at."""
+    doubts: tuple[str, ...] = field(default=())
+    """What a person should know besides."""
+
+
+def draft(name: str, root: Path, source: str, target: str | None, ask: Ask | None) -> Draft:
+    """Return a first spec for the table at `source`.
+
+    Args:
+        name: The model's name.
+        root: The folder that `source` starts from.
+        source: The table, as `data.source` names it.
+        target: The column to predict; None: it is guessed, or asked for.
+        ask: Asks a person; None: nobody is there.
+
+    Raises:
+        UsageError: There is no such column, or the target cannot be told.
+        SpecError, TerminalError: The table cannot be used at all.
+    """
+    with tempfile.TemporaryDirectory(prefix="reconciler-") as aside:
+        table, data, notes, total = _read(root, source, Path(aside))
+    facts, data = _surveyed(table, data)
+    if len(facts) < 2:
+        message = f"{source} has one column: there is nothing to learn it from"
+        raise TerminalError(message, reason="NoFeatures", hint="see data.reader: separator")
+    choice = choose(facts, target, ask)
+    known = {one.name: one for one in facts}
+    data = {**data, "target": choice.name, **_columns(known, choice.name)}
+    ignored = _useless(known, choice.name)
+    table_, data, ignored = _prepared(table, data, ignored, known[choice.name], notes)
+    reached = baselines(name, DataSpec.model_validate(data), table_, whole=total is None)
+    return Draft(
+        name=name,
+        data=data,
+        facts=known,
+        target=choice,
+        ignored=ignored,
+        notes=notes,
+        prepared=table_,
+        baselines=reached,
+        rows=table.frame.height,
+        total=total,
+        doubts=tuple(f.message for f in table_.warnings),
+    )
+
+
+def _read(
+    root: Path, source: str, aside: Path
+) -> tuple[Table, dict[str, Any], dict[str, str], int | None]:
+    """Return the table or a sample of it, how it is written and why, and the rows of the whole."""
+    data: dict[str, Any] = {"source": source}
+    if source.startswith("sklearn:"):
+        return read(root, _section(data)), data, {}, None
+    kind = SUFFIXES.get(suffix(source), "")
+    if not kind or not (root / source).exists():
+        read(root, _section(data))  # says what is wrong with it
+    place = sample(root, source, kind, aside)
+    notes: dict[str, str] = {}
+    if kind in _TEXT and (place.root / source).is_file():
+        found = sniff(place.root / source, kind)
+        data |= {"reader": dict(found.settings)} if found.settings else {}
+        notes |= found.notes
+    table = _table(place.root, data, notes) if kind in _TEXT else read(place.root, _section(data))
+    step = -(-table.frame.height * table.frame.width // CELLS)
+    if step < 2:
+        return table, data, notes, place.rows
+    few = Table(table.frame.gather_every(step), table.typed)
+    return few, data, notes, place.rows or table.frame.height
+
+
+def _section(data: Mapping[str, Any]) -> DataSpec:
+    return DataSpec.model_validate({"target": "?", **data})
+
+
+def _table(root: Path, data: dict[str, Any], notes: dict[str, str]) -> Table:
+    """Return a text table; quotes are taken for letters where that alone gives every line a row."""
+    literal = {**data, "reader": {**data.get("reader", {}), "quote": None}}
+    try:
+        table = read(root, _section(data))
+    except TerminalError as error:
+        if "quote" not in error.hint:
+            raise
+        other = read(root, _section(literal))
+    else:
+        path = root / str(data["source"])
+        if not path.is_file() or b'"' not in path.read_bytes():
+            return table
+        try:
+            other = read(root, _section(literal))
+        except ReconcilerError:
+            return table
+        if other.frame.columns != table.frame.columns or other.frame.height <= table.frame.height:
+            return table
+    data["reader"] = literal["reader"]
+    notes["quote"] = "quotes are not balanced: they are letters here"
+    return other
+
+
+def _surveyed(table: Table, data: dict[str, Any]) -> tuple[tuple[Facts, ...], dict[str, Any]]:
+    """Return the facts of every column; what columns spell alike stands in the reader."""
+    facts = survey(table)
+    common = spellings(facts) if not table.typed else ()
+    if not common:
+        return facts, data
+    reader = {**data.get("reader", {}), "nulls": ["", *common]}
+    return survey(table, ("", *common)), {**data, "reader": reader}
+
+
+def _columns(known: Mapping[str, Facts], target: str) -> dict[str, Any]:
+    """Return the contracts without which the table could not be used."""
+    found = {n: dict(f.settings) for n, f in known.items() if f.settings and not f.useless}
+    if known[target].values.null_count():
+        found[target] = {**found.get(target, {}), "nullable": True}
+    large = any(f.large and not f.useless for f in known.values())
+    return {
+        **({"columns": found} if found else {}),
+        **({"precision": "float64"} if large else {}),
+    }
+
+
+def _useless(known: Mapping[str, Facts], target: str) -> dict[str, str]:
+    found = {}
+    for name, one in known.items():
+        if name != target and one.useless:
+            found[name] = one.useless
+        elif name != target and one.groups:
+            found[name] = f"an id? {one.values.n_unique():,} values, each in several rows"
+    return found
+
+
+def _prepared(
+    table: Table,
+    data: dict[str, Any],
+    ignored: dict[str, str],
+    target: Facts,
+    notes: dict[str, str],
+) -> tuple[Prepared, dict[str, Any], dict[str, str]]:
+    """Return the prepared table, with ids, constants and leaks left out one round after another."""
+    for _ in range(_PASSES):
+        listed = {**data, **({"ignore": list(ignored)} if ignored else {})}
+        found = prepare(table, DataSpec.model_validate(listed))
+        if found.target.task != "regression" and "split" not in data:
+            data = {**data, "split": {"method": "stratified"}}
+            if found.target.task == "binary":
+                value, notes["positive"] = positive(found.target, target.values)
+                data["positive"] = value
+            continue
+        features = {cast.column.name for cast in found.features}
+        more = {n: why for n, why in _doubtful(found.warnings).items() if n in features}
+        if not more or len(more) == len(features):
+            return found, listed, ignored
+        ignored = {**ignored, **more}
+    return found, listed, ignored
+
+
+def _doubtful(warnings: tuple[Finding, ...]) -> dict[str, str]:
+    """Return the columns that a finding is about, with what it says of them."""
+    found: dict[str, str] = {}
+    for one in warnings:
+        if one.reason not in ("ConstantColumn", "IdColumn", "Leakage"):
+            continue
+        for name in one.columns:
+            found.setdefault(name, _reason(one))
+    return found
+
+
+def _reason(one: Finding) -> str:
+    match one.reason:
+        case "ConstantColumn":
+            return "the same value in every row"
+        case "IdColumn":
+            return "an id? a value of its own in every row, or nearly"
+        case _:
+            said = re.sub(r" in 1?\d\d(\.\d+)? % of the rows", "", one.message.partition(": ")[0])
+            return f"{said}: known beforehand?"

@@ -1,0 +1,77 @@
+"""`new`: a table becomes a spec that validates, trains and passes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import SHARED, Project
+
+TABLES = {
+    "housing.csv": "median_house_value",
+    "telco_churn.csv": "Churn",
+    "bike_hour.csv": "cnt",
+    "sms_spam.tsv": "column_1",
+}
+
+
+@pytest.fixture
+def ready(project: Project) -> Project:
+    """Return a repository that `init` has made ready."""
+    project.reconciler("init")
+    project.commit("Set up")
+    return project
+
+
+def spec(project: Project, name: str) -> dict[str, Any]:
+    text = (project.root / "specs" / f"{name}.yaml").read_text()
+    return dict(YAML(typ="safe").load(text)["spec"])
+
+
+def houses(rows: int = 400, *, columns: str = "rooms,age,price", quote: str = "") -> str:
+    lines = (
+        f"{i % 7},{quote}{(i * 37) % 50}{quote},{10 * (i % 7) + (i * 37) % 50 + (i * 11) % 13}"
+        for i in range(rows)
+    )
+    return "\n".join([columns, *lines]) + "\n"
+
+
+def test_a_table_becomes_a_spec_that_is_valid_and_compiled(ready: Project) -> None:
+    ready.write("data/houses.csv", houses())
+    said = ready.reconciler("new", "houses", "--from", "data/houses.csv").stdout
+    assert "target  price (guessed by its name): regression" in said
+    body = spec(ready, "houses")
+    assert body["data"]["target"] == "price"
+    assert body["data"]["columns"] == {"rooms": {"type": "integer"}, "age": {"type": "integer"}}
+    assert "all valid" in ready.reconciler("validate").stdout
+    assert "in step" in ready.reconciler("compile", "--check").stdout
+
+
+def test_a_spec_that_is_there_is_not_overwritten(ready: Project) -> None:
+    ready.write("data/houses.csv", houses())
+    ready.write("specs/houses.yaml", "mine")
+    done = ready.reconciler("new", "houses", "--from", "data/houses.csv", check=False)
+    assert done.returncode == 2
+    assert "not overwritten" in done.stderr
+    assert (ready.root / "specs" / "houses.yaml").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the tables are not at {SHARED}")
+def test_drafts_of_real_tables_are_released_as_they_stand(ready: Project) -> None:
+    (ready.root / "data").mkdir()
+    for file, target in TABLES.items():
+        shutil.copy(SHARED / file, ready.root / "data" / file)
+        name = Path(file).stem.replace("_", "-")
+        ready.reconciler("new", name, "--from", f"data/{file}")
+        assert spec(ready, name)["data"]["target"] == target
+    assert spec(ready, "bike-hour")["data"]["ignore"] == ["instant", "casual", "registered"]
+    assert spec(ready, "telco-churn")["data"]["ignore"] == ["customerID"]
+    assert spec(ready, "sms-spam")["data"]["reader"] == {"header": False, "quote": None}
+    ready.commit("Declare four models")
+    said = ready.reconciler("apply").stdout
+    assert "4 models are as declared" in said
