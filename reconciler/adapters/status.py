@@ -82,6 +82,12 @@ class StatusStore:
         rows = self._run(lambda db: db.execute(query).fetchall())
         return {m: (Sync(s), Health(h), d, datetime.fromisoformat(t)) for m, s, h, d, t in rows}
 
+    def seen(self) -> dict[str, tuple[str, str, str]]:
+        """Return sync, health and detail by model, as words."""
+        query = "SELECT model, sync, health, detail FROM models"
+        rows = self._run(lambda db: db.execute(query).fetchall())
+        return {model: (sync, health, detail) for model, sync, health, detail in rows}
+
     def set_conditions(self, model: str, now: Sequence[Condition]) -> None:
         """Keep exactly these conditions of `model`; unchanged ones keep their time."""
 

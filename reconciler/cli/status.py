@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from reconciler.cli.listing import age
 from reconciler.cli.options import Table
 from reconciler.cli.wiring import Site, open_site
 from reconciler.core.plan import Plan
@@ -32,15 +33,14 @@ _STYLES = {
 
 
 def run(model: str | None, output: Table) -> int:
-    """Return 0; an unknown model is a usage error."""
+    """Return 0; an unknown model is a usage error. The table of all models is `listing`'s."""
     site = open_site()
     states = _states(site)
     if model is not None and model not in states:
         hint = f"there are: {', '.join(states) or 'none; run `reconciler apply`'}"
         raise UsageError(f"no model is called {model}", reason="UnknownModel", hint=hint)
-    if output is Table.TABLE:
-        console = Console()
-        _table(console, states) if model is None else _detail(console, model, states[model])
+    if output is Table.TABLE and model is not None:
+        _detail(Console(), model, states[model])
         return 0
     chosen: Mapping[str, object] = states if model is None else states[model]
     sys.stdout.write(_dumped(chosen, output))
@@ -94,53 +94,8 @@ def _dumped(value: Mapping[str, object], output: Table) -> str:
     return dumps(value)
 
 
-def _table(console: Console, states: Mapping[str, Mapping[str, Any]]) -> None:
-    if not states:
-        console.print("Nothing is recorded yet; `reconciler apply` begins.")
-        return
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for column in ("MODEL", "SYNC", "HEALTH", "V", "TRAINED", "METRIC", "REVISION"):
-        grid.add_column(column, no_wrap=True)
-    shown = {n: s for n, s in states.items() if s.get("reason") != "Retired"}
-    for name, state in shown.items():
-        champion = (state["record"] or {}).get("champion") or {}
-        grid.add_row(
-            name,
-            _styled(state["sync"]),
-            _styled(state["health"]),
-            str(champion.get("number", "-")),
-            _age(champion.get("created")),
-            _metric(champion),
-            str(champion.get("revision", "-"))[:7],
-        )
-    console.print(grid)
-    for name, state in states.items():
-        stands = state["sync"] == "Synced" and state.get("reason") != "Suspended"
-        if name in shown and not stands and state["detail"]:
-            said = f"{name}: {state['detail']}"
-            console.print(said, soft_wrap=True, highlight=False, markup=False)
-
-
 def _styled(word: str) -> Text:
     return Text(word, _STYLES.get(word, ""))
-
-
-def _metric(champion: Mapping[str, Any]) -> str:
-    """Return the first metric that the model's rules ask for."""
-    evidence = (champion.get("verdict") or {}).get("evidence") or []
-    values = champion.get("metrics") or {}
-    asked = (str(item["metric"]) for item in evidence)
-    return next((f"{name} {values[name]:.4g}" for name in asked if name in values), "-")
-
-
-def _age(created: str | None) -> str:
-    if created is None:
-        return "-"
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return "just now"
 
 
 def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
@@ -167,13 +122,14 @@ def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in ("VERSION", "OUTCOME", "REVISION", "TRIED", "WHY"):
         grid.add_column(column)
+    now = datetime.now(UTC)
     for version in sorted(versions, key=lambda v: -int(v["number"])):
         said = (version.get("verdict") or {}).get("message") or version.get("message", "")
         grid.add_row(
             str(version["number"]),
             str(version["outcome"]),
             version["revision"][:10],
-            _age(version["created"]),
+            age(version["created"], now),
             Text(str(said)),
         )
     console.print(grid)

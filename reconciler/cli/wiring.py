@@ -220,13 +220,16 @@ class Site:
 
     def release_plans(self, snapshot: Snapshot) -> dict[str, Plan]:
         """Return what the release rules say of each model at HEAD; empty when HEAD cannot be."""
+        try:
+            return self.plans(self.fleet("HEAD"), snapshot)
+        except ReconcilerError:
+            return {}
+
+    def plans(self, fleet: Fleet, snapshot: Snapshot) -> dict[str, Plan]:
+        """Return what the release rules say of each model of a fleet, or on record."""
         from reconciler.controller.memory import Memory, observed
         from reconciler.core.plan import plan_release
 
-        try:
-            fleet = self.fleet("HEAD")
-        except ReconcilerError:
-            return {}
         return {
             name: plan_release(
                 fleet.wish(name),
@@ -235,6 +238,15 @@ class Site:
             )
             for name in {*fleet.models, *snapshot.records}
         }
+
+    def seen(self) -> dict[str, tuple[str, str, str]]:
+        """Return sync, health and detail of each model as they were last seen."""
+        if not self.workspace.status.exists():
+            return {}
+        try:
+            return self.status.seen()
+        except TransientError:
+            return {}
 
     def observed(self) -> tuple[dict[str, Any], dict[str, list[dict[str, str]]]]:
         """Return how each model stood when it was last looked at, and its conditions."""

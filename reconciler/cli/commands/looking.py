@@ -18,6 +18,10 @@ def status(
     output: Annotated[Table, typer.Option("--output", "-o", help="How to print.")] = Table.TABLE,
 ) -> None:
     """Show what is released, whether it is what is declared, and how it fares."""
+    if model is None and output is Table.TABLE:
+        from reconciler.cli import listing
+
+        raise typer.Exit(listing.run())
     from reconciler.cli import status as verb
 
     raise typer.Exit(verb.run(model, output))
