@@ -37,9 +37,12 @@ def stamp() -> str:
 
 
 def _path_times() -> Iterator[str]:
+    script = os.path.dirname(os.path.realpath(sys.argv[0]))  # noqa: PTH120
     for place in sys.path:
+        if place in ("", script):  # how this program was started is no part of what it finds
+            continue
         try:
-            yield f"{place} {os.stat(place or '.').st_mtime_ns}"  # noqa: PTH116  a tenth of the time
+            yield f"{place} {os.stat(place).st_mtime_ns}"  # noqa: PTH116  a tenth of the time
         except OSError:
             yield f"{place} -"
 
