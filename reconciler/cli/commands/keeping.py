@@ -12,6 +12,17 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel="Keep in shape")
+def doctor(
+    online: Annotated[bool, typer.Option("--online", help="Ask the DVC remote, too.")] = False,
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """Look for what is wrong with this machine and this clone, and say what to do."""
+    from reconciler.cli import doctor as verb
+
+    raise typer.Exit(verb.run(online=online, output=output))
+
+
+@app.command(rich_help_panel="Keep in shape")
 def gc(
     delete: Annotated[bool, typer.Option("--delete", help="Delete what would be listed.")] = False,
     older_than: Annotated[

@@ -1,0 +1,200 @@
+"""Checkup: what is wrong with a machine or a clone, found before it stops a model."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from reconciler.adapters import dvc_config, merging
+from reconciler.adapters.deployed import DeployedStore
+from reconciler.adapters.dvc_remote import Remote
+from reconciler.adapters.git import Git
+from reconciler.adapters.process import run
+from reconciler.adapters.runtime import installed
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.controller.workspace import Workspace
+from reconciler.core.runtime import LIBRARIES, mismatches
+from reconciler.errors import ReconcilerError
+from reconciler.spec.params import Params
+
+_GIT = (2, 25)
+_DVC = (3, 60)
+_LITTLE = 2_000_000_000
+_DRAWN = 10_000_000_000
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    level: Level
+    what: str
+    hint: str = ""
+    """What to do; empty where nothing needs doing."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is looked at.
+
+    Args:
+        params: What params.yaml says; None: it cannot be read.
+        online: Ask the DVC remote, too.
+    """
+
+    git: Git
+    workspace: Workspace
+    store: DeployedStore
+    params: Params | None
+    online: bool
+
+
+Check = Callable[[Patient], Iterator[Finding]]
+
+
+def checkup(patient: Patient) -> Iterator[Finding]:
+    """Give every finding, in the order in which things rest on each other.
+
+    A check that fails in a way it did not foresee is a finding itself.
+    """
+    for check in CHECKS:
+        subject = check.__name__.lstrip("_")
+        try:
+            yield from check(patient)
+        except ReconcilerError as error:
+            yield Finding(subject, Level.FAIL, error.message, error.hint)
+        except OSError as error:
+            yield Finding(subject, Level.FAIL, f"{error.filename or ''}: {error.strerror}")
+
+
+def _versions(patient: Patient) -> Iterator[Finding]:
+    said = run(("git", "--version"), patient.git.root).stdout.decode().strip()
+    yield _recent("git", said, _GIT, "install a newer git")
+    yield _recent("dvc", installed(("dvc",)).get("dvc", "none"), _DVC, "pip install -U dvc")
+    import ruamel.yaml
+
+    if not getattr(ruamel.yaml, "__with_libyaml__", False):
+        what = "YAML is read without its C parser, at a fifth of the speed"
+        yield Finding("yaml", Level.WARN, what, "pip install ruamel.yaml.clib")
+
+
+def _runtime(patient: Patient) -> Iterator[Finding]:
+    if patient.params is None:
+        what = "params.yaml cannot be read"
+        yield Finding("runtime", Level.FAIL, what, "`reconciler validate` says what is wrong")
+        return
+    declared = patient.params.runtime
+    found = mismatches(declared, installed(tuple({*LIBRARIES, *declared})))
+    if found:
+        listed = ", ".join(str(item) for item in found)
+        hint = "install these, or declare yours with `reconciler compile --upgrade-runtime`"
+        yield Finding("runtime", Level.FAIL, f"nothing can be trained here: {listed}", hint)
+    else:
+        yield Finding("runtime", Level.OK, f"{len(declared)} libraries are as declared")
+
+
+def _clone(patient: Patient) -> Iterator[Finding]:
+    if (patient.git.common_dir / "shallow").exists():
+        what = "the clone is shallow: plans cannot tell what has changed since an old release"
+        yield Finding("clone", Level.WARN, what, "git fetch --unshallow")
+    if merging.missing(patient.git):
+        what = "the merge driver that .gitattributes names is not installed in this clone"
+        yield Finding("clone", Level.WARN, what, "run `reconciler init`")
+    hook = patient.git.common_dir / "hooks" / "post-checkout"
+    if hook.is_file() and b"dvc" in hook.read_bytes():
+        what = "`dvc install` has put a hook that checks out all data at every switch"
+        yield Finding("clone", Level.WARN, what, f"delete {hook} if that takes too long")
+    for name in ("user.name", "user.email"):
+        if not run(("git", "config", name), patient.git.root).stdout.strip():
+            what = f"git has no {name}: verbs that steer say who did it"
+            yield Finding("clone", Level.WARN, what, f"git config --global {name} …")
+
+
+def _records(patient: Patient) -> Iterator[Finding]:
+    found = patient.store.read()
+    for name, why in found.quarantined.items():
+        what = f"the record of {name} cannot be read: {why}"
+        yield Finding("records", Level.FAIL, what, "revert the commit on `deployed` that broke it")
+    if found.commit is None:
+        yield Finding("records", Level.OK, "nothing is recorded yet")
+    elif not found.quarantined:
+        yield Finding("records", Level.OK, _counted(found))
+
+
+def _workspace(patient: Patient) -> Iterator[Finding]:
+    patient.workspace.prepare()
+    holder = patient.workspace.holder()
+    if holder is not None:
+        yield Finding("workspace", Level.OK, f"process {holder} is at work here")
+    with tempfile.TemporaryFile(dir=patient.workspace.base):
+        yield Finding("workspace", Level.OK, f"{patient.workspace.base} can be written")
+
+
+def _cache(patient: Patient) -> Iterator[Finding]:
+    cache = dvc_config.cache_dir(patient.git.root)
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=cache):
+        pass
+    if cache.stat().st_dev != patient.git.root.stat().st_dev:
+        what = f"{cache} is on another file system: data is copied into every slot, not linked"
+        yield Finding("cache", Level.WARN, what, "`dvc cache dir` moves it")
+    else:
+        yield Finding("cache", Level.OK, f"{cache} can be written, and linked from")
+    what = "`dvc gc -w` would delete kept versions and their predictions"
+    yield Finding("cache", Level.OK, what, "use `reconciler gc`, which knows them")
+    yield _room(cache)
+
+
+def _remote(patient: Patient) -> Iterator[Finding]:
+    name = dvc_config.remotes(patient.git.root).default
+    if name is None:
+        what = "there is no default DVC remote: what is trained here stays here"
+        yield Finding("remote", Level.WARN, what, "dvc remote add -d NAME URL")
+    elif not patient.online:
+        yield Finding("remote", Level.OK, f"'{name}' was not asked", "--online asks it")
+    else:
+        Remote(patient.git.root).fetch(_NOTHING)
+        yield Finding("remote", Level.OK, f"'{name}' answers")
+
+
+#: The md5 of no bytes: where a remote has it, it costs nothing to fetch.
+_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
+
+CHECKS: tuple[Check, ...] = (_versions, _runtime, _clone, _records, _workspace, _cache, _remote)
+
+
+def _counted(snapshot: Snapshot) -> str:
+    count = len(snapshot.records)
+    return f"{count} record{'' if count == 1 else 's'} at {str(snapshot.commit)[:7]}"
+
+
+def _room(place: Path) -> Finding:
+    free = shutil.disk_usage(place).free
+    said = f"{free / 1e9:.1f} GB are free"
+    if free < _LITTLE:
+        return Finding("disk", Level.FAIL, said, "`reconciler gc --delete` may free some")
+    if free < _DRAWN:
+        return Finding("disk", Level.WARN, said, "`reconciler gc` lists what may go")
+    return Finding("disk", Level.OK, said)
+
+
+def _recent(subject: str, said: str, least: tuple[int, int], hint: str) -> Finding:
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < least:
+        wanted = ".".join(map(str, least))
+        return Finding(subject, Level.FAIL, f"{said}: {wanted} or newer is needed", hint)
+    return Finding(subject, Level.OK, said)

@@ -1,0 +1,93 @@
+"""`doctor` names what is wrong, and what to do; each cause is really brought about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Project, Specify
+
+
+@pytest.fixture
+def clinic(project: Project, specify: Specify) -> Project:
+    project.write("specs/m.yaml", specify("m"))
+    project.reconciler("compile")
+    project.git("config", "user.name", "Ada")
+    project.git("config", "user.email", "ada@example.org")
+    project.commit()
+    return project
+
+
+def findings(project: Project, *options: str, code: int = 0) -> list[dict[str, Any]]:
+    done = project.reconciler("doctor", "--output", "json", *options, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return list(json.loads(done.stdout))
+
+
+def bad(found: list[dict[str, Any]]) -> dict[str, str]:
+    return {f["subject"]: f"{f['what']} → {f['hint']}" for f in found if f["level"] != "ok"}
+
+
+def test_a_healthy_clone_is_told_of_the_remote_it_lacks_and_of_dvc_gc(clinic: Project) -> None:
+    found = findings(clinic)
+    assert set(bad(found)) == {"remote"}
+    assert "dvc remote add" in bad(found)["remote"]
+    assert any("dvc gc -w" in f["what"] and "reconciler gc" in f["hint"] for f in found)
+    said = clinic.reconciler("doctor").stdout
+    assert "! remote" in said
+    assert clinic.git("status", "--porcelain") == "", "it changes nothing"
+
+
+def test_libraries_that_differ_from_the_declared_ones_fail(clinic: Project) -> None:
+    text = (clinic.root / "params.yaml").read_text()
+    clinic.write("params.yaml", text.replace('scikit-learn: "1.', 'scikit-learn: "0.'))
+    assert "scikit-learn" in bad(findings(clinic, code=1))["runtime"]
+
+
+def test_params_that_cannot_be_read_fail(clinic: Project) -> None:
+    clinic.write("params.yaml", "[")
+    assert "validate" in bad(findings(clinic, code=1))["runtime"]
+
+
+def test_a_broken_record_fails_with_its_name(clinic: Project) -> None:
+    blob = clinic.call("git", "hash-object", "-w", "params.yaml").stdout.strip()
+    mark = clinic.root / "mark"
+    mark.write_text("reconciler/records/v1\n")
+    marked = clinic.git("hash-object", "-w", "mark")
+    mark.unlink()
+    listing = f"100644 blob {marked}\t.records\n100644 blob {blob}\tm.yaml\n"
+    tree = _mktree(clinic, listing)
+    commit = clinic.git("commit-tree", tree, "-m", "Broken")
+    clinic.git("update-ref", "refs/heads/deployed", commit)
+    assert "record of m" in bad(findings(clinic, code=1))["records"]
+
+
+def test_a_shallow_clone_and_a_missing_identity_are_warned_of(
+    clinic: Project, tmp_path: Path
+) -> None:
+    clinic.commit("Two")
+    other = Project(tmp_path / "other", tmp_path / "home")
+    clinic.git("clone", "-q", "--depth", "1", f"file://{clinic.root}", str(other.root))
+    found = [f["what"] for f in findings(other) if f["level"] == "warn"]
+    assert any("shallow" in what for what in found)
+    assert any("user.name" in what for what in found)
+
+
+def test_a_remote_that_does_not_answer_fails_online_only(clinic: Project) -> None:
+    clinic.call("dvc", "remote", "add", "-q", "-d", "far", "ssh://127.0.0.1:9/nowhere")
+    found = {f["subject"]: f for f in findings(clinic)}
+    assert "--online" in found["remote"]["hint"]
+    assert "far" in bad(findings(clinic, "--online", code=1))["remote"]
+
+
+def _mktree(project: Project, listing: str) -> str:
+    import subprocess
+
+    done = subprocess.run(
+        ("git", "mktree"), cwd=project.root, env=project.env, input=listing,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
