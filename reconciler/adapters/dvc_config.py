@@ -33,6 +33,7 @@ _SECRET = re.compile(
 )
 #: Shorter texts occur by chance.
 _SHORTEST = 4
+_LINK_TYPES = ("reflink", "hardlink", "symlink", "copy")
 
 #: Options that hold a path, which DVC reads as relative to the folder of the settings file.
 _PATHS = {
@@ -70,6 +71,31 @@ def cache_dir(root: Path) -> Path:
     """
     found = _merged(_levels(root)).get("cache", {}).get("dir")
     return Path(str(found)) if found else root / ".dvc" / "cache"
+
+
+def link_types(root: Path) -> tuple[str, ...]:
+    """Return the ways in which DVC brings files from the cache into the working tree, in order.
+
+    Raises:
+        UsageError: The repository has no DVC.
+        TerminalError: A settings file cannot be read, or names a way that there is not.
+    """
+    found = _merged(_levels(root)).get("cache", {}).get("type", "reflink,copy")
+    ways = found.split(",") if isinstance(found, str) else found
+    ways = [way.strip().lower() for way in ways]
+    if unknown := [way for way in ways if way not in _LINK_TYPES]:
+        raise TerminalError(
+            f"DVC's setting cache.type names {unknown[0]!r:.40}",
+            reason="InvalidDvcConfig",
+            hint=f"there are: {', '.join(_LINK_TYPES)}",
+        )
+    return tuple(ways)
+
+
+def hardlink_lock(root: Path) -> bool:
+    """Return whether DVC locks this working tree by a hard link (`core.hardlink_lock`)."""
+    found = _merged(_levels(root)).get("core", {}).get("hardlink_lock", "")
+    return str(found).lower() in ("true", "yes", "on", "1")
 
 
 def remotes(root: Path) -> Remotes:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.git_output import Entry
 
 _POLL_S = 0.05
+_LARGE_BYTES = 1 << 20
+_NEVER = frozenset({".git", ".dvc", ".reconciler", "__pycache__"})
 _LOCKS = ("lock", "rwlock", "rwlock.lock")
 
 
@@ -165,6 +167,33 @@ class Slot:
                 self._overlay(path, content)
             self._remember(marks)
 
+    def take(
+        self,
+        root: Path,
+        paths: Iterable[str],
+        overlays: Mapping[str, bytes],
+        *,
+        linked: bool = True,
+    ) -> None:
+        """Make the slot hold exactly these files of a working tree, as they stand on disk.
+
+        Args:
+            root: The working tree.
+            paths: Files and folders of it; those that do not exist are left out.
+            overlays: Further files by path, or other content for some of `paths`.
+            linked: Whether large files may be links: what runs here only reads them.
+
+        Raises:
+            TransientError: The slot cannot be written.
+        """
+        with _writing(self.root):
+            self._ledger.unlink(missing_ok=True)
+            self._clear(set())
+            for path in paths:
+                _bring(root / path, self.root / path, linked)
+            for path, content in overlays.items():
+                self._overlay(path, content)
+
     def record(self, identity: Identity) -> None:
         """Write down who is about to run here, for whoever leases the slot after a crash."""
         aside = self._group.with_suffix(".new")
@@ -246,6 +275,21 @@ class Slot:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(content)
         aside.replace(path)
+
+
+def _bring(source: Path, place: Path, linked: bool) -> None:
+    """Copy or link a file, or every file of a folder."""
+    if source.is_dir():
+        for entry in source.iterdir():
+            if entry.name not in _NEVER:
+                _bring(entry, place / entry.name, linked)
+    elif source.exists() and not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if linked and source.stat().st_size > _LARGE_BYTES:
+            with contextlib.suppress(OSError):  # another file system: copied
+                place.hardlink_to(source.resolve())
+                return
+        shutil.copy2(source, place)
 
 
 def _marks(tree: Mapping[str, Entry], paths: Iterable[str]) -> dict[str, str]:

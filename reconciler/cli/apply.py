@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
+from reconciler.cli.interrupts import terminating
 from reconciler.cli.keeping import agreed, read
 from reconciler.cli.progress import Progress
 from reconciler.cli.wiring import open_site
@@ -46,7 +44,7 @@ def _converged(
 ) -> tuple[Mapping[str, Standing], set[tuple[str, str]]]:
     site = open_site()
     site.workspace.prepare()
-    with site.workspace.alone(), _terminating(), Progress(console) as progress:
+    with site.workspace.alone(), terminating(), Progress(console) as progress:
         fleet = site.fleet(rev) if kept is None else agreed(site, kept)
         for note in site.uncommitted(fleet, rev) if kept is None else ():
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
@@ -101,17 +99,3 @@ def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple
     noun = "model is" if count == 1 else "models are"
     console.print(f"{count} {noun} as declared.", highlight=False)
     return 0
-
-
-@contextmanager
-def _terminating() -> Iterator[None]:
-    """Make a polite request to end (SIGTERM) end the run as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

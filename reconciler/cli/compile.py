@@ -6,9 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconciler.adapters import merging
+from reconciler.adapters import files, merging
 from reconciler.adapters.runtime import installed
-from reconciler.cli import files
 from reconciler.cli.wiring import open_site
 from reconciler.controller.working_tree import WorkingTree, compiled
 from reconciler.core.runtime import LIBRARIES, declaration

@@ -7,11 +7,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from reconciler.adapters import catalogue, dvc, setup
+from reconciler.adapters import catalogue, dvc, files, setup
 from reconciler.adapters.git import Git
 from reconciler.adapters.merging import install_merging
 from reconciler.adapters.runtime import installed
-from reconciler.cli import files
 from reconciler.controller import setup as lacking
 from reconciler.controller.working_tree import Compiled, WorkingTree, compiled
 from reconciler.controller.workspace import Workspace

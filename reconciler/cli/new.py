@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.adapters import dvc_config
+from reconciler.adapters import dvc_config, files
 from reconciler.adapters.runtime import installed
-from reconciler.cli import files
 from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.working_tree import WorkingTree, compiled
 from reconciler.core.compilation import spec_path

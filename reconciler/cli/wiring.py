@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from reconciler.adapters.deployed import DeployedStore
     from reconciler.adapters.snapshot import Snapshot
     from reconciler.adapters.status import StatusStore
+    from reconciler.adapters.tree_memory import TreeMemory
     from reconciler.controller.artifacts import Artifacts
     from reconciler.controller.engine import Tools
     from reconciler.controller.events import Listen
     from reconciler.controller.fleet import Fleet
     from reconciler.controller.reports import Reports
+    from reconciler.controller.reproduction import Reproduction
     from reconciler.controller.serving import Serving
     from reconciler.core.conditions import Condition
     from reconciler.core.plan import Desired, Plan
@@ -208,6 +210,39 @@ class Site:
             clock=lambda: datetime.now(UTC),
             mismatches=mismatches(declared, installed(tuple({*LIBRARIES, *declared}))),
         )
+
+    def reproduction(self, memory: TreeMemory, jobs: int, listen: Listen) -> Reproduction:
+        """Return what brings the models of the working tree up to date.
+
+        Raises:
+            SpecError: params.yaml is out of step with specs/, or cannot be followed.
+            TerminalError: dvc.lock cannot be followed.
+        """
+        from reconciler.adapters import dvc_config
+        from reconciler.adapters.cache import Cache
+        from reconciler.adapters.checkout import Checkout
+        from reconciler.adapters.dvc_remote import Remote
+        from reconciler.adapters.dvc_tree import read_lock
+        from reconciler.adapters.slots import SlotPool
+        from reconciler.controller.declared import declared
+        from reconciler.controller.reproduction import Reproduction
+        from reconciler.controller.survey import Survey
+        from reconciler.controller.tracked import Tracked
+        from reconciler.controller.working_tree import WorkingTree
+
+        found = declared(WorkingTree(self.root), self.catalogue, memory)
+        lock, folder = read_lock(self.root), self.workspace.tree
+        cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
+        survey = Survey(self.root, found, lock, cache, memory)
+        pool = SlotPool(folder / "slots", jobs, self.root)
+        links = dvc_config.link_types(self.root)
+        checkout = Checkout(self.root, folder / "aside", cache, links)
+        checkout.clear()
+        tracked = Tracked(self.root, survey.contents, cache, checkout, pool)
+        return Reproduction(
+            self.git, found, self.catalogue, lock, survey, pool, checkout, tracked,
+            self.workspace.logs, listen,
+        )  # fmt: skip
 
     def durations(self) -> dict[str, dict[str, float]]:
         """Return how long each stage took when it last ran; nothing where that cannot be read."""

@@ -78,14 +78,17 @@ def compiled(
         SpecError: params.yaml cannot be followed.
     """
     text = tree.read(PARAMS) or _HEADER
-    params = _params(text)
+    params = params_of(text)
     declared = params.runtime
     runtime = dict(here if upgrade or not params.runtime else params.runtime)
     params = params.model_copy(update={"runtime": runtime})
     files = tree.specs()
     read, problems = read_fleet(files, params, catalogue)
     lines = {p: dict(params.models[p]) for p in _names(files) if p in params.models}
-    lines |= {name: _line(tree, spec, files, params) for name, spec in read.items()}
+    lines |= {
+        name: line_of(tree, spec, files[compilation.spec_path(name)], params)
+        for name, spec in read.items()
+    }
     written = _written(text, None if runtime == declared else runtime, lines)
     generated = {PARAMS: written, RUNTIME_IMAGE: image(runtime)}
     if tree.read(PIPELINE) is None:
@@ -123,7 +126,12 @@ def checked(
     return tuple(files), (*read.problems, *problems)
 
 
-def _params(text: bytes) -> Params:
+def params_of(text: bytes) -> Params:
+    """Return the fleet's settings.
+
+    Raises:
+        SpecError: They are wrong.
+    """
     read = read_params(text, PARAMS)
     if read.params is None:
         raise SpecError("; ".join(str(p) for p in read.problems), reason="InvalidParams")
@@ -134,11 +142,16 @@ def _names(files: Mapping[str, bytes]) -> tuple[str, ...]:
     return tuple(Path(path).stem for path in files)
 
 
-def _line(
-    tree: WorkingTree, spec: ModelSpec, files: Mapping[str, bytes], params: Params
-) -> dict[str, str]:
-    path = compilation.spec_path(spec.name)
-    raw = yaml.load(files[path], path).data
+def line_of(tree: WorkingTree, spec: ModelSpec, text: bytes, params: Params) -> dict[str, str]:
+    """Return the model's entry in the `models:` map, as `compile` writes it.
+
+    Args:
+        tree: The working tree.
+        spec: The spec with every default.
+        text: The same spec as it is written.
+        params: The fleet's settings.
+    """
+    raw = yaml.load(text, compilation.spec_path(spec.name)).data
     deps = {dep: compilation.blob_id(tree.read(dep) or b"") for dep in spec.spec.training.deps}
     return compilation.line(spec, raw if isinstance(raw, Mapping) else {}, params, deps)
 

@@ -30,6 +30,7 @@ class Workspace:
         self.reports = self.base / "reports"
         self.scored = self.base / "scored"
         self.cache = self.base / "cache"
+        self.tree = self.base / "tree"
         self.status = self.base / "status.db"
         self.settled = self.base / "settled.json"
 
@@ -60,15 +61,18 @@ class Workspace:
         return None
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, name: str = "reconciler.lock") -> Iterator[None]:
         """Hold the repository against a second reconciler for the length of the block.
 
         The lock is the kernel's, so it ends with the process that holds it, however it ends.
 
+        Args:
+            name: The file that is locked: those that may work side by side lock different ones.
+
         Raises:
             TransientError: Another reconciler is at work; its process id stands in the message.
         """
-        path = self.base / "reconciler.lock"
+        path = self.base / name
         try:
             lock = path.open("a+", encoding="utf-8")
         except OSError as error:

@@ -7,7 +7,7 @@ whatever else stands in a file makes it a foreign one, to be left to a whole par
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _STAGES = "stages:"
@@ -40,6 +40,12 @@ class Lock:
     def updated(self, blocks: Mapping[str, str]) -> Lock:
         """Return the lock with these blocks: in place where there is one, else at the end."""
         return Lock(self.head, {**self.blocks, **blocks}, self.tail)
+
+    def ordered(self, last: Sequence[str]) -> Lock:
+        """Return the lock with the blocks that `last` names at its end, in that order."""
+        moved = {name: self.blocks[name] for name in last if name in self.blocks}
+        rest = {name: text for name, text in self.blocks.items() if name not in moved}
+        return Lock(self.head, {**rest, **moved}, self.tail)
 
 
 def parse(text: str) -> Lock:

@@ -52,7 +52,7 @@ def merge_params(base: str, ours: str, theirs: str) -> Merged:
         ForeignError: A `models:` map is not as `reconciler compile` writes it.
     """
     texts = (base, ours, theirs)
-    maps = [_models(text) for text in texts]
+    maps = [model_lines(text) for text in texts]
     lines, disputed = _three_way(*maps, removal_wins=True)
     body = "".join(lines[name] for name in sorted(lines))
     block = f"models:\n{body}" if lines else "models: {}\n"
@@ -65,8 +65,12 @@ def merge_params(base: str, ours: str, theirs: str) -> Merged:
     return Merged(tuple(with_block(text, "models", block) for text in texts), tuple(notes))
 
 
-def _models(text: str) -> dict[str, str]:
-    """Return the lines of the `models:` map by model."""
+def model_lines(text: str) -> dict[str, str]:
+    """Return the lines of the `models:` map of params.yaml, by model.
+
+    Raises:
+        ForeignError: It is not as `reconciler compile` writes it.
+    """
     block = block_of(text, "models")
     if "\r" in text:
         raise lockfile.ForeignError("line ends")

@@ -69,3 +69,15 @@ def apply(
     from reconciler.cli import apply as verb
 
     raise typer.Exit(verb.run(tuple(models or ()), rev, jobs, plan))
+
+
+@app.command(rich_help_panel="Reconcile")
+def repro(models: Models = None, jobs: Jobs = None) -> None:
+    """Do what `dvc repro` would do here, in parallel: uncommitted edits count, nothing is released.
+
+    Stages run away from the working tree; what they leave is put into it model by model, and
+    dvc.lock is what `dvc repro` would have written.
+    """
+    from reconciler.cli import repro as verb
+
+    raise typer.Exit(verb.run(tuple(models or ()), jobs))

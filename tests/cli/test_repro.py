@@ -1,0 +1,155 @@
+"""`repro` beside `dvc repro` on a twin repository: the same files, the same dvc.lock."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project, Specify
+
+pytestmark = pytest.mark.slow
+
+PREPARE = "mkdir -p data/prepared/${key} && cat ${item.data} > data/prepared/${key}/rows"
+TRAIN = "mkdir -p models/${key}/deep && cat specs/${key}.yaml > models/${key}/deep/model"
+EVALUATE = (
+    "mkdir -p reports/${key}/report && cd reports/${key} && echo 1 > predictions.parquet"
+    " && echo {} > metrics.json && echo a > plot.csv && echo r > report/r"
+)
+
+
+@pytest.fixture
+def quick(project: Project, specify: Specify) -> Project:
+    """Return a repository with three models whose stages take no time."""
+    pipeline = (project.root / "dvc.yaml").read_text()
+    for stage, command in (("prepare", PREPARE), ("train", TRAIN), ("evaluate", EVALUATE)):
+        pipeline = pipeline.replace(f"reconciler-stage {stage} ${{key}}", command)
+    project.write("dvc.yaml", pipeline)
+    project.write("data/rows.csv", "a,b\n1,2\n")
+    for name in ("c", "a", "b"):
+        project.write(f"specs/{name}.yaml", specify(name, source="data/rows.csv", target="b"))
+    project.reconciler("compile")
+    project.commit()
+    return project
+
+
+def twin(project: Project) -> Project:
+    """Return a copy of the repository, with a cache of its own."""
+    root = project.root.with_name("twin")
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(project.root, root, symlinks=True)
+    return Project(root, Path(project.env["HOME"]))
+
+
+def outputs(project: Project) -> dict[str, bytes]:
+    """Return every file of the outputs, and what DVC writes beside them."""
+    folders = ("data", "models", "reports")
+    found = [p for folder in folders for p in (project.root / folder).rglob("*") if p.is_file()]
+    found += [project.root / name for name in ("dvc.lock", ".gitignore")]
+    return {str(path.relative_to(project.root)): path.read_bytes() for path in found}
+
+
+def same_as_dvc(project: Project, other: Project) -> None:
+    """Run each its way, and check that nothing tells them apart and nothing is left to do."""
+    other.call("dvc", "repro", "-q")
+    project.reconciler("repro", "--jobs", "2")
+    assert outputs(project) == outputs(other)
+    assert "up to date" in project.call("dvc", "status").stdout
+    assert "Running stage" not in project.call("dvc", "repro").stdout
+    assert outputs(project) == outputs(other)
+
+
+def stages_run(text: str) -> set[str]:
+    return {
+        f"{stage}@{model}" for model, stage in re.findall(r"^  (\w+): (\w+) …", text, re.MULTILINE)
+    }
+
+
+def test_a_first_run_an_edit_of_each_kind_and_a_new_model_give_what_dvc_gives(
+    quick: Project, specify: Specify
+) -> None:
+    same_as_dvc(quick, twin(quick))
+    other = twin(quick)
+    for one in (quick, other):
+        one.edit("specs/a.yaml", '"hyperparameters": {}', '"hyperparameters": {"alpha": 2.0}')
+        one.write("specs/aa.yaml", specify("aa", source="data/rows.csv", target="b"))
+        one.reconciler("compile")
+    done = quick.reconciler("repro", "--jobs", "2")
+    new = {f"{stage}@aa" for stage in ("prepare", "train", "evaluate")}
+    assert stages_run(done.stdout) == {"train@a", "evaluate@a"} | new
+    assert "4 models: 2 unchanged, 2 trained." in done.stdout
+    same_as_dvc(quick, other)
+    other = twin(quick)
+    for one in (quick, other):
+        one.write("data/rows.csv", "a,b\n1,3\n")
+        one.edit("dvc.yaml", "echo {} >", "echo '{}' >")
+    same_as_dvc(quick, other)
+
+
+def test_nothing_to_do_starts_no_dvc_and_what_is_gone_comes_from_the_cache(quick: Project) -> None:
+    quick.reconciler("repro")
+    before = outputs(quick)
+    logs = quick.root / ".reconciler" / "logs"
+    shutil.rmtree(logs)
+    assert "3 models: 3 unchanged." in quick.reconciler("repro").stdout
+    shutil.rmtree(quick.root / "models" / "a")
+    (quick.root / "reports" / "b" / "plot.csv").unlink()
+    (quick.root / "data" / "prepared" / "c" / "rows").write_text("by hand")
+    done = quick.reconciler("repro")
+    assert "3 models: 3 from the cache." in done.stdout
+    assert outputs(quick) == before
+    assert not logs.exists()
+
+
+def test_only_the_named_models_are_looked_at(quick: Project) -> None:
+    assert "1 model: 1 trained." in quick.reconciler("repro", "b").stdout
+    assert not (quick.root / "models" / "a").exists()
+    done = quick.reconciler("repro", "nobody", check=False)
+    assert done.returncode == 2
+    assert "there are: a, b, c" in done.stderr
+
+
+def test_one_model_that_fails_stops_no_other_and_its_files_stay(quick: Project) -> None:
+    quick.reconciler("repro")
+    before = outputs(quick)
+    quick.edit("dvc.yaml", "cmd: mkdir -p models", "cmd: test ${key} != b && mkdir -p models")
+    quick.edit("specs/c.yaml", "target", "targt")
+    done = quick.reconciler("repro", "--jobs", "2", check=False)
+    assert done.returncode == 1
+    assert "✗ b: " in done.stdout
+    assert "✗ c: specs/c.yaml:" in done.stdout
+    assert "3 models: 1 trained, 2 failed." in done.stdout
+    after = outputs(quick)
+    assert {p for p in after if after[p] != before.get(p)} == {"dvc.lock"}
+
+
+def test_what_is_out_of_step_is_said_and_nothing_runs(quick: Project, specify: Specify) -> None:
+    quick.write("specs/d.yaml", specify("d"))
+    done = quick.reconciler("repro", check=False)
+    assert done.returncode == 1
+    assert "params.yaml is out of step with specs/ (d)" in done.stderr
+    assert "run `reconciler compile`" in done.stderr
+    assert not (quick.root / "dvc.lock").exists()
+
+
+def test_what_repro_trained_apply_takes_from_the_cache(project: Project, specify: Specify) -> None:
+    project.write("specs/m.yaml", specify("m"))
+    project.reconciler("compile")
+    project.reconciler("repro")
+    project.commit()
+    done = project.reconciler("apply")
+    assert stages_run(done.stdout) == set()
+    assert project.champion("m")["bundle"]["md5"] in (project.root / "dvc.lock").read_text()
+
+
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+def test_outputs_are_linked_as_dvc_is_told_to(quick: Project, kind: str) -> None:
+    quick.call("dvc", "config", "cache.type", kind)
+    quick.reconciler("repro", "a")
+    model = quick.root / "models" / "a" / "deep" / "model"
+    assert model.is_symlink() == (kind == "symlink")
+    assert kind == "symlink" or model.stat().st_nlink > 1
+    assert "Running" not in quick.call("dvc", "repro", "evaluate@a").stdout
+    assert "'a" not in quick.call("dvc", "status", "evaluate@a").stdout
