@@ -110,6 +110,18 @@ class Judging:
         except (ReconcilerError, ValueError) as error:
             return Unscorable(str(error))
 
+    def beside(self, version: Version, other: Version) -> Rival:
+        """Return two versions' answers on the rows that neither was trained on, `version` first.
+
+        Raises:
+            TerminalError: What they answered is nowhere to be had.
+        """
+        test = self._artifacts.prepared(version, "test.parquet")
+        try:
+            return self._rivalry(version, other, [], test, self._artifacts.predictions(version))
+        except ValueError as error:
+            return Unscorable(str(error))
+
     def _rivalry(
         self, version: Version, champion: Version, rules: list[Rule], rows: Path, own: Path
     ) -> Rival:
