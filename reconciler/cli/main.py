@@ -20,6 +20,8 @@ from reconciler.errors import ReconcilerError, UsageError
 
 #: Objects between two looks for garbage: libraries make a hundred thousand that stay.
 _OBJECTS = 50_000
+#: Set by a shell that asks for words, see `completion`.
+_COMPLETE = "_RECONCILER_COMPLETE"
 
 app = typer.Typer(
     name="reconciler",
@@ -63,6 +65,10 @@ def main() -> NoReturn:
 
 def _run() -> int:
     """Run the command line and return its exit code."""
+    if _COMPLETE in os.environ:
+        from typer.completion import get_completion_inspect_parameters
+
+        get_completion_inspect_parameters()  # makes the shells known to typer
     try:
         app(standalone_mode=True)
     except SystemExit as end:

@@ -7,15 +7,30 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
+from reconciler.cli.completing import models
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model's name.", autocompletion=models)
+]
 Models = Annotated[
-    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Only these models; all if none.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[MODEL]...", help="Only these models; all if none.", autocompletion=models
+    ),
 ]
 Revision = Annotated[str, typer.Option("--rev", metavar="REV", help="The commit to follow.")]
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, help="Trainings at a time; default: one per core."),
 ]
+
+
+class Shell(StrEnum):
+    """Shells that can complete."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
 
 
 class Plain(StrEnum):

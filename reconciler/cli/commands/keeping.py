@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Plain
+from reconciler.cli.options import Plain, Shell
 
 app = typer.Typer()
 
@@ -20,6 +20,17 @@ def doctor(
     from reconciler.cli import doctor as verb
 
     raise typer.Exit(verb.run(online=online, output=output))
+
+
+@app.command(rich_help_panel="Keep in shape")
+def completion(
+    context: typer.Context,
+    shell: Annotated[Shell, typer.Argument(help="Your shell.", show_default=False)],
+) -> None:
+    """Print a script that completes verbs, options and models: `source <(… completion bash)`."""
+    from reconciler.cli import completion as verb
+
+    raise typer.Exit(verb.run(context, shell))
 
 
 @app.command(rich_help_panel="Keep in shape")
