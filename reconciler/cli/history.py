@@ -23,7 +23,9 @@ _STYLES = {
     Outcome.SUPERSEDED: "dim",
     Outcome.INCONCLUSIVE: "yellow",
 }
-_METRICS = 3
+_METRICS = 2
+#: Columns of a table that no terminal bounds.
+_WIDE = 160
 
 
 def run(model: str, output: Plain) -> int:
@@ -42,7 +44,8 @@ def run(model: str, output: Plain) -> int:
         }
         sys.stdout.write(json.dumps(plain, indent=2) + "\n")
     else:
-        _show(Console(), model, about.record, commits)
+        wide = None if sys.stdout.isatty() else _WIDE
+        _show(Console(width=wide), model, about.record, commits)
     return 0
 
 

@@ -30,7 +30,7 @@ def show(outlook: Outlook) -> None:
     for row in outlook.shown:
         mark, style = _MARKS[row.kind]
         head = Text.assemble((f"{mark} {row.kind:<9} ", style), (row.model.ljust(width), "bold"))
-        if row.kind is Kind.BLOCKED:
+        if row.kind is Kind.BLOCKED or row.reason == "Suspended":
             head.append(f"  {row.reason}: {row.message}")
         _line(console, head)
         for line in _details(row):

@@ -28,4 +28,7 @@ def tell(about: Subject, done: Done | None, said: str) -> int:
         sys.stderr.write(f"error: its target could not follow: {served.message}\n")
         sys.stderr.write(f"hint: `reconciler apply {about.name}` tries again\n")
         return 1
+    champion, former = done.after.champion, done.before.champion if done.before else None
+    if champion is not None and champion != former:
+        sys.stdout.write(f"its target serves version {champion.number} now\n")
     return 0

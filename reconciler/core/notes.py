@@ -123,7 +123,7 @@ def _new_hold(before: Record | None, after: Record) -> Hold | None:
 def _reason(before: Record | None, after: Record) -> str | None:
     """Return why a person did it, in that person's words; None where nothing was said."""
     if (hold := _new_hold(before, after)) is not None:
-        return hold.reason
+        return hold.reason.partition(": ")[2] or None if hold.against else hold.reason
     promotion = _new_promotion(before, after)
     return None if promotion is None else promotion.reason
 

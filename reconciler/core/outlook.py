@@ -83,6 +83,11 @@ class Row:
     """Digest of its record; None: there is none, or the model is left as it is."""
 
     @property
+    def speaks(self) -> bool:
+        """Return whether there is something to tell, although nothing would be done."""
+        return bool(self.changes) or self.reason == "Suspended"
+
+    @property
     def acts(self) -> bool:
         """Return whether something would be done."""
         return self.kind not in AT_REST
@@ -146,7 +151,7 @@ class Outlook:
     def shown(self) -> tuple[Row, ...]:
         """Return the rows that have something to say, what is done first."""
         order = {kind: place for place, kind in enumerate(Kind)}
-        told = [row for row in self.rows if row.kind is not Kind.UNCHANGED or row.changes]
+        told = [row for row in self.rows if row.kind is not Kind.UNCHANGED or row.speaks]
         return tuple(sorted(told, key=lambda row: (order[row.kind], row.model)))
 
     @cached_property

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.candidates import Candidate
+from reconciler.core.candidates import Candidate, same_rules
 from reconciler.core.plan import (
     Action,
     Broken,
@@ -86,6 +86,9 @@ class World:
     released: list[tuple[str, Outcome | None]] = field(default_factory=list)
     exists: bool = False
     broken_share: int = 0
+    holds: list[Hold] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    """Holds that were broken; there must never be any."""
 
     def observe(self) -> Observed:
         merged = {**self.recorded, **self.memory}
@@ -95,6 +98,7 @@ class World:
             candidates=tuple(merged.values()),
             running=None if self.running is None else Running(self.running),
             broken=tuple(self.failures),
+            holds=tuple(self.holds),
         )
 
     def finish_training(self) -> None:
@@ -125,9 +129,13 @@ class World:
             case Judge(bundle, question):
                 verdicts = [Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE]
                 verdict = verdicts[lot(self.seed, "verdict", question) % 3]
-                self.memory[bundle] = replace(self._at(bundle), verdict=verdict, judged=question)
+                at = self._at(bundle)
+                word = at.vouched if at.judged and same_rules(at.judged, question) else ""
+                self.memory[bundle] = replace(at, verdict=verdict, judged=question, vouched=word)
             case Release(bundle):
-                self.released.append((bundle, self._at(bundle).verdict))
+                at = self._at(bundle)
+                self.held += [h.reason for h in self.holds if h.stops(at.fingerprint, bundle)]
+                self.released.append((bundle, Outcome.PASSED if at.accepted else at.verdict))
                 self.champion = bundle
                 self._record(bundle, released=True)
             case Confirm(bundle) | Reject(bundle):
@@ -138,6 +146,35 @@ class World:
                 self.exists = True
             case Retire():
                 self.champion = None
+
+    def steer(self, verb: str, want: Desired | Invalid | None) -> None:
+        """Do what a person may do to the record at any moment."""
+        declared = want.fingerprint if isinstance(want, Desired) else None
+        former = [c for c in self.recorded.values() if c.released and c.bundle != self.champion]
+        candidate = next((c for c in self.recorded.values() if c.fingerprint == declared), None)
+        match verb:
+            case "suspend":
+                self.exists = True
+                self.holds.append(Hold(reason="freeze", by="Ada", since=NOW))
+            case "resume":
+                self.holds.clear()
+            case "retry":
+                self.failures = [b for b in self.failures if b.fingerprint != declared]
+            case "rollback" if self.champion is not None and former:
+                gone, to = self._at(self.champion), former[-1]
+                against = (gone.fingerprint, gone.bundle, declared)
+                kept = tuple(i for i in against if i not in (None, to.fingerprint, to.bundle))
+                self.holds = [
+                    h for h in self.holds if not {to.fingerprint, to.bundle} & {*h.against}
+                ]
+                self.holds.append(Hold(reason="back", by="Ada", since=NOW, against=kept))
+                self.champion = to.bundle
+            case "promote" if candidate and candidate.verdict is Outcome.INCONCLUSIVE:
+                if not self.observe().stopped(candidate.fingerprint, candidate.bundle):
+                    vouched = replace(candidate, vouched="by Ada", released=True)
+                    self.recorded[candidate.bundle] = vouched
+                    self.memory.pop(candidate.bundle, None)
+                    self.champion = candidate.bundle
 
     def _at(self, bundle: str) -> Candidate:
         return self.memory.get(bundle) or self.recorded[bundle]
@@ -205,6 +242,52 @@ def test_a_hostile_world_settles_once_it_is_left_alone(
     assert settle(world, history[-1]).actions == ()
 
 
+STEERING = ["suspend", "resume", "retry", "rollback", "promote"]
+steps = st.lists(st.one_of(wishes, st.none(), st.sampled_from(STEERING)), min_size=1, max_size=12)
+
+
+@given(st.integers(0, 10_000), steps)
+@settings(deadline=None, max_examples=300)
+def test_whatever_a_person_steers_the_world_settles_and_no_hold_is_broken(
+    seed: int, history: list[Desired | str | None]
+) -> None:
+    world, want = World(seed, broken_share=20), None
+    for step in history:
+        if isinstance(step, str):
+            world.steer(step, want)
+        else:
+            want = step
+        settle(world, want)
+    assert world.held == []
+    assert all(verdict is Outcome.PASSED for _, verdict in world.released)
+    world.steer("resume", want)
+    assert settle(world, want).reason not in ("Held", "Suspended")
+
+
+@given(st.integers(0, 10_000), steps, st.lists(st.integers(0, 99), max_size=40))
+@settings(deadline=None, max_examples=300)
+def test_steering_a_hostile_world_breaks_no_hold_and_repeats_no_training(
+    seed: int, history: list[Desired | str | None], faults: list[int]
+) -> None:
+    world, want = World(seed, broken_share=40), None
+    fault = iter(faults)
+    for step in history:
+        if isinstance(step, str):
+            world.steer(step, want)
+        else:
+            want = step
+        for _ in range(4):
+            if next(fault, 99) < 30:
+                world.crash()
+            world.finish_training()
+            for action in plan_release(want, world.observe(), NOW).actions:
+                if next(fault, 99) < 80:
+                    world.execute(action)
+    settle(world, want)
+    assert settle(world, want).actions == ()
+    assert world.held == []
+
+
 @given(st.integers(0, 10_000), histories)
 @settings(deadline=None, max_examples=300)
 def test_no_released_version_ever_failed_its_gate(
@@ -256,6 +339,44 @@ def test_a_model_that_is_as_declared_is_suspended_and_not_out_of_step() -> None:
     suspended = replace(world.observe(), holds=(HOLD,))
     assert plan_release(desired(alpha=1, floor=0.1), suspended, NOW).reason == "Suspended"
     assert plan_release(desired(alpha=2, floor=0.1), suspended, NOW).reason == "Held"
+
+
+def test_a_person_s_word_lets_an_undecided_version_in_until_its_rules_change() -> None:
+    seen = Candidate("fp1", "b", "e", verdict=Outcome.INCONCLUSIVE)
+    asked = plan_release(desired(), Observed(candidates=(seen,)), NOW).actions[0]
+    assert isinstance(asked, Judge)
+    undecided = replace(seen, judged=asked.question, recorded=asked.question)
+    assert plan_release(desired(), Observed(candidates=(undecided,)), NOW).actions == ()
+    promoted = Observed(
+        recorded=True,
+        champion="b",
+        candidates=(replace(undecided, released=True, vouched="promoted by Ada: fine"),),
+    )
+    plan = plan_release(desired(), promoted, NOW)
+    assert (plan.reason, plan.message) == ("Settled", "as declared; promoted by Ada: fine")
+    again = plan_release(desired(floor=0.9), promoted, NOW).actions
+    assert isinstance(again[0], Judge)
+    superseded = replace(promoted, champion=None)
+    assert plan_release(desired(), superseded, NOW).actions == (Release("b"),)
+
+
+def test_a_word_is_no_word_for_what_failed() -> None:
+    seen = Candidate("fp1", "b", "e", verdict=Outcome.FAILED, vouched="promoted by Ada")
+    assert not seen.accepted
+    assert replace(seen, verdict=Outcome.INCONCLUSIVE).accepted
+
+
+def test_a_fall_back_passes_over_what_was_rolled_back_from() -> None:
+    good = Candidate("fp1", "good", "e", released=True)
+    taken = Candidate("fp2", "taken", "e", released=True)
+    bad = Candidate("fp3", "bad", "e", released=True)
+    recorded = {c.bundle: c for c in (good, taken, bad)}
+    world = World(seed=0, recorded=recorded, champion="bad", exists=True)
+    world.holds = [Hold(reason="back", by="Ada", since=NOW, against=("fp2", "taken"))]
+    want = desired(alpha=3, on_violation="rollback")
+    passed = dict.fromkeys(("good", "taken"), Outcome.PASSED)
+    _answer(world, want, {"bad": Outcome.FAILED, **passed})
+    assert world.champion == "good"
 
 
 def test_libraries_that_differ_from_the_declared_refuse_to_train() -> None:

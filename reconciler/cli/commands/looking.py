@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reconciler.cli.completing import models
 from reconciler.cli.options import Model, Plain, Table
 
 app = typer.Typer()
@@ -14,7 +15,10 @@ app = typer.Typer()
 
 @app.command(rich_help_panel="Look")
 def status(
-    model: Annotated[str | None, typer.Argument(help="One model in detail; all if none.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Argument(help="One model in detail; all if none.", autocompletion=models),
+    ] = None,
     output: Annotated[Table, typer.Option("--output", "-o", help="How to print.")] = Table.TABLE,
 ) -> None:
     """Show what is released, whether it is what is declared, and how it fares."""
@@ -50,6 +54,29 @@ def history(
 
 
 @app.command(rich_help_panel="Look")
+def diff(
+    model: Model,
+    old: Annotated[
+        int | None, typer.Argument(metavar="[V1]", help="A version; default: the champion.")
+    ] = None,
+    new: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[V2]", help="Another; default: the newest, or of the newest what came before."
+        ),
+    ] = None,
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """Compare two versions: spec, data, libraries, and metrics with intervals on common rows.
+
+    Without versions: the champion and the newest; where that is the champion, what came before.
+    """
+    from reconciler.cli import diff as verb
+
+    raise typer.Exit(verb.run(model, old, new, output))
+
+
+@app.command(rich_help_panel="Look")
 def report(
     model: Model,
     version: Annotated[
@@ -69,7 +96,9 @@ def report(
 
 @app.command(rich_help_panel="Look")
 def predict(
-    model: Annotated[str, typer.Argument(help="A model with a released version.")],
+    model: Annotated[
+        str, typer.Argument(help="A model with a released version.", autocompletion=models)
+    ],
     data: Annotated[
         Path, typer.Option("--data", "-d", help="Rows: a .csv, .tsv, .json, .jsonl or .parquet.")
     ],
