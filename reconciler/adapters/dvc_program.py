@@ -3,7 +3,7 @@
 It runs as a process of its own, `python -m reconciler.adapters.dvc_program`, and takes the
 arguments of `dvc`. It differs from `dvc` in this: it collects no garbage (a fourth of DVC's time),
 it hides the remotes' secrets in whatever DVC prints, and it has `repro` and `push` of a slice ask
-the remote for that slice's run-cache entries and no others.
+the remote for that slice's run-cache entries and no others. `look` is a word of its own.
 """
 
 from __future__ import annotations
@@ -68,9 +68,13 @@ def main(arguments: list[str]) -> int:
     gc.set_threshold(50_000)
     hidden = dvc_config.secrets(Path.cwd())
     sys.stdout, sys.stderr = _Clean(sys.stdout, hidden), _Clean(sys.stderr, hidden)
+    command, *rest = arguments
+    if command == "look":
+        from reconciler.adapters.dvc_look import main as look
+
+        return look()
     from dvc.cli import main as dvc
 
-    command, *rest = arguments
     code: int = dvc([command, *_remotely(command), *rest])
     sys.stdout.flush()
     sys.stderr.flush()

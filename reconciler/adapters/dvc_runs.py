@@ -114,7 +114,7 @@ class _Run:
         return next((entry for entry in entries if self.bring(entry)), None)
 
     def _fetched(self) -> list[Block]:
-        odb = _runs(self._cache.repo)
+        odb = runs(self._cache.repo)
         if odb is None:
             return []
         folder = odb.fs.join(odb.path, "runs", self.key[:2], self.key)
@@ -157,7 +157,7 @@ def _push(cache: Any, patience_s: float) -> list[tuple[str, str]]:
 def _push_entry(cache: Any, block: Block) -> tuple[str, str] | None:
     key, value = _key(block), _value(block)
     source = cache._get_cache_path(key, value)
-    odb = _runs(cache.repo)
+    odb = runs(cache.repo)
     if odb is None or not Path(source).exists():  # a stage that DVC's run-cache does not hold
         return None
     place = odb.fs.join(odb.path, "runs", key[:2], key, value)
@@ -185,7 +185,7 @@ def _copy(source: Any, path: str, target: Any, place: str) -> None:
     generic.copy(source.fs, path, target.fs, place)
 
 
-def _runs(repo: Any) -> Any:
+def runs(repo: Any) -> Any:
     """Return where the default remote keeps entries; None where such a remote cannot."""
     from dvc.config import RemoteConfigError
     from dvc.fs import HTTPFileSystem

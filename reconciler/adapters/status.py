@@ -118,16 +118,19 @@ class StatusStore:
 
         self._run(work)
 
-    def last_durations(self) -> dict[str, dict[str, float]]:
-        """Return the seconds of the last run, by model and stage."""
-        query = (
-            "SELECT model, stage, seconds FROM durations WHERE id IN"
-            " (SELECT max(id) FROM durations GROUP BY model, stage) ORDER BY model, stage"
-        )
-        found: dict[str, dict[str, float]] = {}
-        for model, stage, seconds in self._run(lambda db: db.execute(query).fetchall()):
-            found.setdefault(model, {})[stage] = seconds
-        return found
+    def durations(self, models: Sequence[str]) -> dict[str, dict[str, tuple[float, ...]]]:
+        """Return the seconds of the last runs, the latest last, by model and stage."""
+
+        def work(db: sqlite3.Connection) -> dict[str, dict[str, tuple[float, ...]]]:
+            query = "SELECT stage, seconds FROM durations WHERE model = ? ORDER BY id"
+            found: dict[str, dict[str, tuple[float, ...]]] = {}
+            for model in models:
+                for stage, seconds in db.execute(query, (model,)):
+                    own = found.setdefault(model, {})
+                    own[stage] = (*own.get(stage, ()), seconds)
+            return found
+
+        return self._run(work)
 
     def forget(self, model: str) -> None:
         """Forget all about a model that is gone."""

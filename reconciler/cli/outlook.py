@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from reconciler import __version__
 from reconciler.adapters.runtime import installed
+from reconciler.cli.expectation import expect
 from reconciler.cli.wiring import Site
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.preview import Facts, Preview
 from reconciler.core import compilation
-from reconciler.core.outlook import Outlook, Row, Stage
+from reconciler.core.outlook import Outlook, Row
 from reconciler.core.runtime import LIBRARIES, Mismatch, mismatches
 from reconciler.errors import UsageError
 from reconciler.spec.problems import Problem
@@ -68,11 +69,18 @@ def look_ahead(site: Site, request: Request) -> Outlook:
     with _subject(site, request) as (place, fleet):
         base = place.fleet(request.base) if request.base is not None else None
         preview = Preview(_facts(place, fleet, base))
-        rows = _timed(_rows(preview, request), site.durations())
+        expected = expect(
+            place,
+            fleet,
+            place.store.read().records,
+            _rows(preview, request),
+            request.jobs,
+            offline=request.offline,
+        )
         return Outlook(
             revision=fleet.revision,
             rev=request.rev,
-            rows=rows,
+            rows=expected.rows,
             version=__version__,
             deployed=place.store.read().commit,
             runtime=fleet.params.runtime,
@@ -82,6 +90,8 @@ def look_ahead(site: Site, request: Request) -> Outlook:
             problems=_problems(request, fleet, base),
             notes=_notes(place, request, fleet),
             jobs=request.jobs,
+            seconds=expected.seconds,
+            untimed=expected.untimed,
         )
 
 
@@ -124,20 +134,6 @@ def _rows(preview: Preview, request: Request) -> tuple[Row, ...]:
         raise UsageError(f"no model is called {unknown[0]}", reason="UnknownModel", hint=hint)
     rows = (preview.row(name) for name in dict.fromkeys(request.models or known))
     return tuple(row for row in rows if request.models or row.reason != "Retired")
-
-
-def _timed(rows: Iterable[Row], known: Mapping[str, Mapping[str, float]]) -> tuple[Row, ...]:
-    """Return the rows with how long each stage took when it last ran."""
-
-    def timed(stage: Stage, seconds: Mapping[str, float]) -> Stage:
-        return replace(stage, seconds=seconds.get(stage.name))
-
-    return tuple(
-        replace(row, stages=tuple(timed(s, known.get(row.model, {})) for s in row.stages))
-        if row.stages
-        else row
-        for row in rows
-    )
 
 
 def _problems(request: Request, fleet: Fleet, base: Fleet | None) -> tuple[Problem, ...]:

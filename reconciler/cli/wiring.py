@@ -244,15 +244,6 @@ class Site:
             self.workspace.logs, listen,
         )  # fmt: skip
 
-    def durations(self) -> dict[str, dict[str, float]]:
-        """Return how long each stage took when it last ran; nothing where that cannot be read."""
-        if not self.workspace.status.exists():
-            return {}
-        try:
-            return self.status.last_durations()
-        except TransientError:
-            return {}
-
     def release_plans(self, snapshot: Snapshot) -> dict[str, Plan]:
         """Return what the release rules say of each model at HEAD; empty when HEAD cannot be."""
         try:

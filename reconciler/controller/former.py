@@ -65,20 +65,6 @@ def differences(old: State, new: State) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def stages(old: State, new: State) -> tuple[str, ...]:
-    """Return the stages that what differs concerns: all, or those from `train` on."""
-    same_data = (
-        compilation.section(old.spec, "data") == compilation.section(new.spec, "data")
-        and old.contents.data == new.contents.data
-        and old.line["digest"] == new.line["digest"]
-        and old.stages == new.stages
-    )
-    same_training = (
-        old.spec.spec.training == new.spec.spec.training and old.contents.code == new.contents.code
-    )
-    return compilation.STAGES[1:] if same_data and not same_training else compilation.STAGES
-
-
 def _code(state: State) -> dict[str, str | None]:
     return {path: _short(oid) for path, oid in state.contents.code.items()}
 

@@ -15,8 +15,7 @@ from reconciler.controller.fleet import Fleet
 from reconciler.controller.former import State
 from reconciler.controller.memory import Memory, judged, observed
 from reconciler.core.basis import declared, recorded
-from reconciler.core.compilation import STAGES
-from reconciler.core.outlook import AT_REST, Kind, Result, Row, Stage
+from reconciler.core.outlook import AT_REST, Kind, Row
 from reconciler.core.plan import (
     Confirm,
     Desired,
@@ -96,7 +95,6 @@ class Preview:
             last.reason,
             last.message,
             changes,
-            _stages(kind, old, new),
             gate=said,
             verdict=_shown(verdict, version),
             declared=declared(desired),
@@ -187,13 +185,6 @@ def _kind(first: Plan, last: Plan, record: Record | None) -> Kind:
     if first.actions:
         return Kind.REJUDGE
     return Kind.UNCHANGED if last.reason in GOOD else Kind.BLOCKED
-
-
-def _stages(kind: Kind, old: State | None, new: State | None) -> tuple[Stage, ...]:
-    if kind not in (Kind.CREATE, Kind.RETRAIN):
-        return ()
-    names = former.stages(old, new) if old and new else STAGES
-    return tuple(Stage(name, Result.UNKNOWN) for name in names)
 
 
 def _shown(verdict: Verdict | None, version: Version | None) -> dict[str, Any] | None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from reconciler.adapters import dvc
 from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.git import Git
 from reconciler.adapters.slots import SlotPool
+from reconciler.controller.authored import Authored
 from reconciler.controller.training import Artifacts, Job, told
-from reconciler.core import lockfile
-from reconciler.core.compilation import LOCK, STAGES
-from reconciler.errors import SpecError
-from reconciler.spec import yaml
+from reconciler.core.compilation import STAGES
 from reconciler.spec.model import seconds
 
 
@@ -53,7 +49,7 @@ class Slices:
                 on_stage=told(job.model, job.listen),
                 timeout_s=None if bound is None else seconds(bound),
                 cancel=job.cancelled,
-                known=[*self._authors(job), *job.known],
+                known=[*Authored(self._git, job.fleet.tree).blocks(job.model), *job.known],
             )
             Remote(slot.root).push_stages(*done.lock)  # before anything is on record
         return Artifacts(
@@ -63,22 +59,3 @@ class Slices:
             lock=dict(done.lock),
             seconds=dict(done.seconds),
         )
-
-    def _authors(self, job: Job) -> list[Mapping[str, Any]]:
-        """Return the model's blocks of dvc.lock as the author has committed them, if any."""
-        entry = job.fleet.tree.get(LOCK)
-        if entry is None:
-            return []
-        text = self._git.blobs([entry.oid])[entry.oid].decode(errors="replace")
-        found = (lockfile.cut(text, f"{stage}@{job.model}") for stage in STAGES)
-        return [block for cut in found if (block := _block(cut))]
-
-
-def _block(text: str) -> Mapping[str, Any] | None:
-    """Return one block as plain values; None where it says nothing that can be followed."""
-    try:
-        data = yaml.load(text.encode(), LOCK).data
-    except SpecError:  # such as the marks of a merge: then nothing is known of that stage
-        return None
-    blocks = list(data.values()) if isinstance(data, Mapping) else []
-    return blocks[0] if blocks and isinstance(blocks[0], Mapping) else None

@@ -40,7 +40,7 @@ class Result(StrEnum):
     HERE = "cached"
     REMOTE = "on the remote"
     NONE = "runs"
-    FOLLOWS = "depends on what runs before"
+    LIKELY = "probably runs"
     UNKNOWN = "unknown"
 
 

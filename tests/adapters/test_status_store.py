@@ -55,13 +55,14 @@ def test_a_condition_keeps_the_time_of_its_last_transition(path: Path) -> None:
     assert store.conditions("wine")["wine"][ConditionType.READY].since == LATER
 
 
-def test_the_last_duration_of_each_stage_is_told(path: Path) -> None:
+def test_the_last_twenty_durations_of_each_stage_are_told(path: Path) -> None:
     store = StatusStore(path)
     for turn in range(50):
         store.add_durations("wine", {"train": float(turn), "prepare": 0.5}, NOON)
     store.add_durations("wine", {"train": 7.0}, LATER)
 
-    assert store.last_durations() == {"wine": {"prepare": 0.5, "train": 7.0}}
+    told = store.durations(["wine", "iris"])
+    assert told == {"wine": {"prepare": (0.5,) * 20, "train": (*map(float, range(31, 50)), 7.0)}}
     rows = sqlite3.connect(path).execute("SELECT count(*) FROM durations").fetchone()
     assert rows == (40,)
 
@@ -74,7 +75,7 @@ def test_a_model_that_is_gone_is_forgotten(path: Path) -> None:
 
     store.forget("wine")
 
-    assert (store.observed(), store.conditions(), store.last_durations()) == ({}, {}, {})
+    assert (store.observed(), store.conditions(), store.durations(["wine"])) == ({}, {}, {})
 
 
 def test_parsed_values_are_kept_by_content_and_dropped_with_the_code_that_made_them(

@@ -21,7 +21,6 @@ from tests.conftest import Project
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CATALOGUE = catalogue.load(Path(__file__).parent)
-ALL, LATER = ("prepare", "train", "evaluate"), ("train", "evaluate")
 SPEC = "specs/m.yaml"
 
 Specify = Callable[..., str]
@@ -63,40 +62,27 @@ def shown(project: Project, found: Record | None, *mismatches: Mismatch) -> Row:
     return Preview(facts).row("m")
 
 
-def stages(row: Row) -> tuple[str, ...]:
-    return tuple(stage.name for stage in row.stages)
-
-
 def fields(row: Row) -> list[str]:
     return [change.field for change in row.changes]
 
 
-def test_a_new_model_runs_every_stage(declared: Project) -> None:
-    row = shown(declared, None)
-    assert (row.kind, stages(row)) == (Kind.CREATE, ALL)
+def test_a_new_model_is_created(declared: Project) -> None:
+    assert shown(declared, None).kind is Kind.CREATE
 
 
-def test_a_hyperparameter_concerns_no_preparation(declared: Project) -> None:
+def test_a_hyperparameter_retrains_and_is_told_with_both_values(declared: Project) -> None:
     before = record(declared)
     declared.edit(SPEC, '"alpha": 1.0', '"alpha": 0.5')
     row = shown(declared, before)
-    assert (row.kind, stages(row)) == (Kind.RETRAIN, LATER)
+    assert row.kind is Kind.RETRAIN
     assert [str(c) for c in row.changes] == ["spec.training.hyperparameters.alpha: 1.0 → 0.5"]
-
-
-def test_a_key_that_replaces_a_default_concerns_every_stage_as_dvc_sees_it(
-    declared: Project,
-) -> None:
-    before = record(declared)
-    declared.edit(SPEC, '"hyperparameters"', '"seed": 7, "hyperparameters"')
-    assert stages(shown(declared, before)) == ALL
 
 
 def test_new_rows_are_told_as_content(declared: Project) -> None:
     before = record(declared)
     declared.write("data/x.csv", "a,y\n1,2\n3,4\n")
     row = shown(declared, before)
-    assert (row.kind, stages(row), fields(row)) == (Kind.RETRAIN, ALL, ["data/x.csv"])
+    assert (row.kind, fields(row)) == (Kind.RETRAIN, ["data/x.csv"])
     assert str(row.changes[0].old).startswith("git:")
 
 
@@ -113,7 +99,7 @@ def test_the_runtime_is_told_by_library(declared: Project) -> None:
     before = record(declared)
     declared.edit("params.yaml", '"2.4"', '"2.5"')
     row = shown(declared, before)
-    assert (stages(row), fields(row)) == (ALL, ["runtime.numpy"])
+    assert fields(row) == ["runtime.numpy"]
 
 
 def test_a_stage_is_told_by_its_part_of_the_pipeline(declared: Project) -> None:
@@ -121,12 +107,10 @@ def test_a_stage_is_told_by_its_part_of_the_pipeline(declared: Project) -> None:
     declared.edit("dvc.yaml", "reconciler-stage train ${key}", "reconciler-stage train ${key} ")
     declared.edit("dvc.yaml", "cmd: reconciler-stage train", "cmd: nice reconciler-stage train")
     row = shown(declared, before)
-    assert (stages(row), fields(row)) == (ALL, ["dvc.yaml.train.do.cmd"])
+    assert fields(row) == ["dvc.yaml.train.do.cmd"]
 
 
-def test_code_is_told_by_file_and_concerns_no_preparation(
-    declared: Project, specify: Specify
-) -> None:
+def test_code_is_told_by_file(declared: Project) -> None:
     text = declared.root / SPEC
     old = '"estimator": "sklearn.linear_model.Ridge"'
     new = '"entrypoint": "training/build.py:build", "task": "regression"'
@@ -135,14 +119,14 @@ def test_code_is_told_by_file_and_concerns_no_preparation(
     before = record(declared)
     declared.write("training/build.py", "def build(): return None\n")
     row = shown(declared, before)
-    assert (stages(row), fields(row)) == (LATER, ["training/build.py"])
+    assert fields(row) == ["training/build.py"]
 
 
-def test_a_threshold_is_judged_again_and_no_stage_runs(declared: Project) -> None:
+def test_a_threshold_is_judged_again(declared: Project) -> None:
     before = record(declared)
     declared.edit(SPEC, "min: 0.2", "min: 0.3")
     row = shown(declared, before)
-    assert (row.kind, stages(row), fields(row)) == (Kind.REJUDGE, (), ["spec.acceptance[0].min"])
+    assert (row.kind, fields(row)) == (Kind.REJUDGE, ["spec.acceptance[0].min"])
 
 
 def test_what_was_confirmed_before_is_no_change_any_more(declared: Project) -> None:
@@ -157,7 +141,7 @@ def test_a_former_commit_that_is_gone_leaves_the_changes_untold(declared: Projec
     gone = record(declared, released="0" * 40)
     declared.edit(SPEC, '"alpha": 1.0', '"alpha": 0.5')
     row = shown(declared, gone)
-    assert (row.kind, row.changes, stages(row)) == (Kind.RETRAIN, (), ALL)
+    assert (row.kind, row.changes) == (Kind.RETRAIN, ())
 
 
 def test_a_spec_that_is_gone_retires_and_one_that_is_wrong_does_not(declared: Project) -> None:
