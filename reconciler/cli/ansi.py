@@ -20,6 +20,11 @@ def styled(text: str, style: str | None) -> str:
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if style and coloured() else text
 
 
+def printable(text: str) -> str:
+    """Return `text` without the characters that steer a terminal."""
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())
+
+
 def columns(
     header: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[dict[str, str]]
 ) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.cli.ansi import columns
+from reconciler.cli.ansi import columns, printable
 from reconciler.cli.wiring import Site, open_site
 from reconciler.core.settled import Shown
 from reconciler.errors import ReconcilerError
@@ -51,7 +51,7 @@ def run() -> int:
     sys.stdout.write(columns(_HEADER, rows, styles))
     for name, line in sorted(lines.items()):
         if line.detail:
-            sys.stdout.write(f"{name}: {line.detail}\n")
+            sys.stdout.write(f"{printable(f'{name}: {line.detail}')}\n")
     return 0
 
 

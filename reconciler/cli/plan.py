@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from reconciler.cli.keeping import save, text
 from reconciler.cli.options import Plans
-from reconciler.cli.outlook import Request, look_ahead
-from reconciler.cli.wiring import open_site
+from reconciler.cli.request import Request, from_memory, recalled
+from reconciler.cli.wiring import Site, open_site
 from reconciler.core.outlook import Kind, Outlook
 from reconciler.errors import ReconcilerError
 
@@ -16,7 +15,7 @@ from reconciler.errors import ReconcilerError
 def run(request: Request, output: Plans, out: Path | None, *, detailed: bool) -> int:
     """Return 0; with `detailed`, 2 when there are changes and 1 when a model is blocked."""
     try:
-        outlook = look_ahead(open_site(), request)
+        outlook = _planned(open_site(), request)
     except ReconcilerError as error:
         if output is Plans.MARKDOWN:  # whoever reads the comment must not take an old one for true
             from reconciler.cli.plan_markdown import failed
@@ -24,6 +23,8 @@ def run(request: Request, output: Plans, out: Path | None, *, detailed: bool) ->
             sys.stdout.write(failed(error))
         raise
     if out is not None:
+        from reconciler.cli.keeping import save
+
         save(outlook, out)
     _show(outlook, output)
     if out is not None and output is Plans.TEXT:
@@ -31,9 +32,20 @@ def run(request: Request, output: Plans, out: Path | None, *, detailed: bool) ->
     return _code(outlook) if detailed else 0
 
 
+def _planned(site: Site, request: Request) -> Outlook:
+    known = recalled(site, request)
+    if known and (outlook := from_memory(site, request, known)):
+        return outlook
+    from reconciler.cli.outlook import look_ahead
+
+    return look_ahead(site, request, known)
+
+
 def _show(outlook: Outlook, output: Plans) -> None:
     match output:
         case Plans.JSON:
+            from reconciler.cli.keeping import text
+
             sys.stdout.write(text(outlook))
         case Plans.MARKDOWN:
             from reconciler.cli.plan_markdown import comment

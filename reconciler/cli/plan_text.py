@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.text import Text
+import sys
+from typing import TYPE_CHECKING
 
+from reconciler.cli.ansi import printable, styled
 from reconciler.core.estimate import spoken
 from reconciler.core.outlook import Kind, Outlook, Row, Stage
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _MARKS = {
     Kind.CREATE: ("+", "green"),
@@ -22,22 +26,38 @@ _MARKS = {
 
 def show(outlook: Outlook) -> None:
     """Print the plan."""
-    console = Console()
     for note in outlook.notes:
-        _line(console, f"note: {note}")
-    _line(console, headline(outlook))
-    width = max((len(row.model) for row in outlook.shown), default=0)
-    for row in outlook.shown:
-        mark, style = _MARKS[row.kind]
-        head = Text.assemble((f"{mark} {row.kind:<9} ", style), (row.model.ljust(width), "bold"))
-        if row.kind is Kind.BLOCKED or row.reason == "Suspended":
-            head.append(f"  {row.reason}: {row.message}")
-        _line(console, head)
-        for line in _details(row):
-            _line(console, f"      {line}")
+        _line(f"note: {note}")
+    _line(headline(outlook))
+    if outlook.shown:
+        _rows(outlook)
     if not any(row.acts for row in outlook.rows) and Kind.BLOCKED not in outlook.counts:
-        console.print("Nothing to do.", style="green")
-    _line(console, ending(outlook))
+        sys.stdout.write(styled("Nothing to do.", "green") + "\n")
+    _line(ending(outlook))
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(f"{printable(text)}\n")
+
+
+def _rows(outlook: Outlook) -> None:
+    from rich.console import Console  # most plans have no row to show
+
+    console = Console()
+    width = max(len(row.model) for row in outlook.shown)
+    for row in outlook.shown:
+        _row(console, row, width)
+
+
+def _row(console: Console, row: Row, width: int) -> None:
+    from rich.text import Text
+
+    mark, style = _MARKS[row.kind]
+    head = Text.assemble((f"{mark} {row.kind:<9} ", style), (row.model.ljust(width), "bold"))
+    if row.kind is Kind.BLOCKED:
+        head.append(f"  {row.reason}: {row.message}")
+    for line in (head, *(f"      {detail}" for detail in _details(row))):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def headline(outlook: Outlook) -> str:
@@ -84,7 +104,3 @@ def _details(row: Row) -> list[str]:
     if row.serve:
         lines.append(f"target: {row.serve}")
     return lines
-
-
-def _line(console: Console, text: str | Text) -> None:
-    console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -40,6 +40,10 @@ class Recalled:
     """The models that are settled now, as far as that is remembered."""
 
     place: Place
+    revision: str
+    """The commit that was asked about."""
+    deployed: str | None
+    """The commit of the records; None: there are none yet."""
     models: Mapping[str, Known] = field(default_factory=dict)
     whole: bool = False
     """There is no other model, declared or on record."""
@@ -75,17 +79,24 @@ def recall(
         settings: Gives the digest of the settings at `revision`; None: they cannot be followed.
             It is asked only where files have changed that hold some.
     """
-    tree, own, cloned = git.ids([f"{name}^{{tree}}" for name in (revision, REF, UPSTREAM)])
-    now = Place(tree or "", own or cloned, machine)
-    before = _remembered(memo.read())
+    tree, own, cloned = git.ids([f"{revision}^{{tree}}", REF, UPSTREAM])
+    deployed = own or cloned
+    (records,) = git.ids([f"{deployed}^{{tree}}"]) if deployed else (None,)
+    now = Place(tree or "", records, machine)
+    before = _remembered(memo.read(), revision, deployed)
     if before is None or before.place.machine != machine:
-        return Recalled(now)
+        return Recalled(now, revision, deployed)
     if before.place == now:
         return before
     found = _stale(git, before, now, settings)
     if found is None:
-        return Recalled(now)
+        return Recalled(now, revision, deployed)
     return replace(before.without(found), place=now, whole=before.whole and not found, kept=False)
+
+
+def nothing(revision: str) -> Recalled:
+    """Return that of no model of `revision` anything is remembered."""
+    return Recalled(Place("", None, ""), revision, None)
 
 
 def keep(memo: Memo, recalled: Recalled) -> None:
@@ -142,14 +153,16 @@ def _known(name: str, reason: str, message: str, fleet: Fleet, snapshot: Snapsho
     return Known(reason, message, paths, shown(champion) if champion else None)
 
 
-def _remembered(plain: dict[str, Any] | None) -> Recalled | None:
+def _remembered(
+    plain: dict[str, Any] | None, revision: str, deployed: str | None
+) -> Recalled | None:
     try:
         if plain is None or plain["form"] != _FORM:
             return None
         place = Place(plain["tree"], plain["records"], plain["machine"])
         models = {name: Known.of(known) for name, known in plain["models"].items()}
         whole, settings, runtime = plain["whole"], plain["settings"], dict(plain["runtime"])
-        return Recalled(place, models, whole, settings, runtime, kept=True)
+        return Recalled(place, revision, deployed, models, whole, settings, runtime, kept=True)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

@@ -93,7 +93,9 @@ def released(name: str, desired: object) -> Record:
         metrics={"r2": 0.5},
         verdict={"outcome": "passed", "message": "", "evidence": [EVIDENCE]},
     )
-    record = records.promote(records.with_version(records.empty(name), version), 1, "r1")
+    record = records.promote(
+        records.with_version(records.empty(name), version), 1, desired.revision
+    )
     candidate = observed(record, Memory(), None, ()).at(version.bundle_digest)
     assert candidate is not None
     asked = question(desired.spec.spec.acceptance, candidate, candidate)
@@ -285,12 +287,43 @@ def test_a_read_only_workspace_is_no_error(fleet: Project, lines: Lines) -> None
         (fleet.root / ".reconciler").chmod(0o755)
 
 
-def test_a_list_of_settled_models_imports_nothing_that_parses_or_draws(fleet: Project) -> None:
+def test_a_list_and_a_plan_of_settled_models_import_nothing_that_parses_or_draws(
+    fleet: Project,
+) -> None:
     fleet.reconciler("status")
     code = (
-        "import sys; from reconciler.cli import listing; listing.run();"
+        "import sys; from reconciler.cli import listing, plan;"
+        "from reconciler.cli.request import Request;"
+        "listing.run(); plan.run(Request(), plan.Plans.TEXT, None, detailed=True);"
         "heavy = {'pydantic', 'ruamel.yaml', 'rich', 'git', 'dvc', 'numpy', 'polars'};"
         "print(sorted(heavy & sys.modules.keys()))"
     )
     out = fleet.call(sys.executable, "-c", code).stdout
     assert out.splitlines()[-1] == "[]"
+
+
+def test_a_plan_from_memory_is_the_plan_of_a_look_down_to_its_id(fleet: Project) -> None:
+    kept = fleet.root / ".reconciler" / "settled.json"
+    looked = fleet.reconciler("plan", "--output", "json").stdout
+    assert kept.exists()
+    assert fleet.reconciler("plan", "--output", "json").stdout == looked
+    assert "4 unchanged" in fleet.reconciler("plan").stdout
+    one = fleet.reconciler("plan", "table", "-o", "json").stdout
+    kept.unlink()
+    assert fleet.reconciler("plan", "table", "-o", "json").stdout == one
+
+
+def test_a_plan_looks_at_what_has_changed_alone(fleet: Project) -> None:
+    fleet.reconciler("plan")
+    fleet.edit("specs/plain.yaml", '"alpha": 1.0', '"alpha": 2.0')
+    fleet.commit()
+    rows = fleet.plan()
+    assert {name: row["kind"] for name, row in rows.items()} == {
+        name: "retrain" if name == "plain" else "unchanged" for name in NAMES
+    }
+    assert [change["field"] for change in rows["plain"]["changes"]] == [
+        "spec.training.hyperparameters.alpha"
+    ]
+    assert "alpha" in fleet.reconciler("plan", "plain").stdout
+    done = fleet.reconciler("plan", "nobody", check=False)
+    assert (done.returncode, "there are: coded, plain, table" in done.stderr) == (2, True)

@@ -46,7 +46,7 @@ def plan(
 ) -> None:
     """Show what apply would do. Reads only."""
     from reconciler.cli import plan as verb
-    from reconciler.cli.outlook import request
+    from reconciler.cli.request import request
 
     asked = request(models, rev, base, jobs, uncommitted=uncommitted, offline=offline)
     raise typer.Exit(verb.run(asked, output, out, detailed=detailed_exitcode))
