@@ -15,6 +15,8 @@ from reconciler.errors import TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
+    from pathspec import GitIgnoreSpec
+
 #: A file that changed this shortly before it was read may change again within the same tick.
 _RACY_NS = 2_000_000_000
 _CHUNK = 1 << 20
@@ -39,7 +41,7 @@ class Contents:
             TransientError: It is there and cannot be read.
         """
         found = self.md5(path)
-        if found == md5 or found is None or not found.endswith(".dir") or not self._ignored:
+        if found == md5 or found is None or not found.endswith(".dir") or self._ignored is None:
             return found == md5
         return self._folder(path, _entries(self._root / path), filtered=True) == md5
 
@@ -83,17 +85,18 @@ class Contents:
         return f"{hashlib.md5(text, usedforsecurity=False).hexdigest()}.dir"
 
     def _ignores(self, path: str) -> bool:
-        from pathspec import PathSpec
-
-        return PathSpec.from_lines("gitwildmatch", self._ignored).match_file(path)
+        return self._ignored is not None and self._ignored.match_file(path)
 
     @cached_property
-    def _ignored(self) -> tuple[str, ...]:
-        """Patterns of the root `.dvcignore`: files that DVC leaves out of a folder's content."""
+    def _ignored(self) -> GitIgnoreSpec | None:
+        """What the root `.dvcignore` leaves out of a folder's content; None: there is none."""
+        from pathspec import GitIgnoreSpec
+
         try:
-            return tuple((self._root / ".dvcignore").read_text(encoding="utf-8").splitlines())
+            text = (self._root / ".dvcignore").read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            return ()
+            return None
+        return GitIgnoreSpec.from_lines(text.splitlines())
 
 
 def _entries(folder: Path) -> list[tuple[str, os.stat_result]]:

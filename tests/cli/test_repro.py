@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import re
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
+from ruamel.yaml import YAML
 
-from tests.conftest import Project, Specify
+from tests.conftest import BIN, Project, Specify
 
 pytestmark = pytest.mark.slow
 
@@ -153,3 +159,120 @@ def test_outputs_are_linked_as_dvc_is_told_to(quick: Project, kind: str) -> None
     assert kind == "symlink" or model.stat().st_nlink > 1
     assert "Running" not in quick.call("dvc", "repro", "evaluate@a").stdout
     assert "'a" not in quick.call("dvc", "status", "evaluate@a").stdout
+
+
+def test_killed_at_any_moment_outputs_and_lock_are_whole_and_the_next_run_ends_as_dvc_does(
+    quick: Project,
+) -> None:
+    quick.reconciler("repro")
+    chance, words = random.Random(7), ["{}"]
+    for number in range(6):
+        words.append(f'{{"alpha": {number}.5}}')
+        for name in "abc":
+            quick.edit(f"specs/{name}.yaml", words[-2], words[-1])
+        _killed(quick, after_s=chance.uniform(0.5, 2.5), everything=bool(number % 2))
+        for name in "abc":
+            text = (quick.root / "models" / name / "deep" / "model").read_text()
+            assert sum(f'"hyperparameters": {word}' in text for word in words) == 1
+            assert (quick.root / "data" / "prepared" / name / "rows").is_file()
+            assert len(list((quick.root / "reports" / name).rglob("*.*"))) == 3
+        stages = YAML(typ="safe").load((quick.root / "dvc.lock").read_text())["stages"]
+        assert len(stages) == 9
+        assert all(block["outs"] for block in stages.values())
+    same_as_dvc(quick, twin(quick))
+    assert not list(quick.root.glob("models/.*"))
+
+
+def _killed(project: Project, after_s: float, everything: bool) -> None:
+    """Start repro and kill it after a while, alone or with all that it started."""
+    child = subprocess.Popen(
+        [str(BIN / "reconciler"), "repro", "--jobs", "2"],
+        cwd=project.root, env=project.env, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        child.wait(after_s)
+    except subprocess.TimeoutExpired:
+        victims = psutil.Process(child.pid).children(recursive=True) if everything else []
+        child.kill()
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+        child.wait()
+
+
+def test_an_interrupt_ends_what_runs_and_leaves_the_tree_as_it_was(quick: Project) -> None:
+    quick.reconciler("repro")
+    before = outputs(quick)
+    quick.edit("dvc.yaml", "cmd: mkdir -p models", "cmd: sleep 61.37 && mkdir -p models")
+    child = subprocess.Popen(
+        [str(BIN / "reconciler"), "repro"], cwd=quick.root, env=quick.env, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert any("train …" in line for line in child.stdout)
+    child.send_signal(signal.SIGINT)
+    said, _ = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "interrupted" in said
+    assert outputs(quick) == before
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "61.37" in str(p.info)]
+
+
+def test_data_that_dvc_tracks_is_brought_taken_in_when_edited_and_kept_when_only_older(
+    quick: Project, specify: Specify
+) -> None:
+    quick.git("rm", "-q", "--cached", "data/rows.csv")
+    quick.call("dvc", "add", "data/rows.csv")
+    quick.reconciler("repro")
+    pointer, data = quick.root / "data" / "rows.csv.dvc", quick.root / "data" / "rows.csv"
+    first = pointer.read_text()
+    other = twin(quick)
+    for one in (quick, other):
+        one.write("data/rows.csv", "a,b\n7,8\n")
+    other.call("dvc", "repro", "-q")
+    done = quick.reconciler("repro")
+    assert "data/rows.csv was edited: data/rows.csv.dvc names it now" in done.stdout
+    assert outputs(quick) == outputs(other)
+    assert "up to date" in quick.call("dvc", "status").stdout
+    data.unlink()
+    assert "was brought from the cache" in quick.reconciler("repro").stdout
+    assert data.read_text() == "a,b\n7,8\n"
+    pointer.write_text(first)
+    done = quick.reconciler("repro", check=False)
+    assert done.returncode == 1
+    assert "another version than data/rows.csv.dvc names" in done.stdout
+    assert (pointer.read_text(), data.read_text()) == (first, "a,b\n7,8\n")
+
+
+def test_what_only_dvc_can_follow_is_left_to_dvc_in_the_tree(quick: Project) -> None:
+    quick.write("raw.csv", "a,b\n1,2\n")
+    quick.edit(
+        "dvc.yaml",
+        "stages:\n",
+        "stages:\n  load:\n    cmd: cat raw.csv > data/rows.csv\n    deps: [raw.csv]\n"
+        "    outs: [{data/rows.csv: {cache: false}}]\n",
+    )
+    quick.edit("dvc.yaml", "cmd: mkdir -p models", "cmd: test ${key} != b && mkdir -p models")
+    done = quick.reconciler("repro", check=False)
+    assert "note: left to `dvc repro`: load" in done.stdout
+    assert "only DVC can tell: it rests on what stage load writes" in done.stdout
+    assert "✗ b: it failed in `dvc repro`" in done.stdout
+    assert "3 models: 2 trained, 1 failed." in done.stdout
+    quick.edit("dvc.yaml", "test ${key} != b", "true")
+    assert "3 trained" in quick.reconciler("repro").stdout
+    assert "up to date" in quick.call("dvc", "status").stdout
+
+
+def test_without_a_root_gitignore_outputs_are_ignored_where_dvc_would_ignore_them(
+    quick: Project,
+) -> None:
+    quick.write(".gitignore", "/.reconciler/\n")
+    other = twin(quick)
+    other.call("dvc", "repro", "-q")
+    quick.reconciler("repro", "--jobs", "1")
+    ignored = quick.git("ls-files", "--others", "--ignored", "--exclude-standard", "models")
+    assert "models/a/deep/model" in ignored
+    for path in other.root.rglob(".gitignore"):
+        here = quick.root / path.relative_to(other.root)
+        assert sorted(here.read_text().split()) == sorted(path.read_text().split()), path
