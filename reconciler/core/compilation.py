@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,20 @@ SPECS = "specs"
 PARAMS = "params.yaml"
 PIPELINE = "dvc.yaml"
 LOCK = "dvc.lock"
+#: The fleet's settings where params.yaml is the user's own, with a pipeline of theirs.
+SETTINGS = "reconciler.yaml"
 RUNTIME_IMAGE = f"{SPECS}/runtime.txt"
+
+#: The folder of what is made of adopted models; it exists in slots alone.
+ADOPTED = "adopted"
+#: The stages that follow the user's own, for a model that is adopted.
+ADOPTING = ("reconciler-adopt", "reconciler-evaluate")
 
 #: A model's own stages, in the order in which they run.
 STAGES = ("prepare", "train", "evaluate")
+
+#: Keys of a spec that either only adopted models have, or all but these.
+_EITHER = frozenset({"metrics_file", "model", "source", "stages", "target", "test"})
 
 #: Hyperparameters that take a count as an integer and a share as a float.
 COUNT_OR_SHARE = frozenset(
@@ -35,15 +46,63 @@ COUNT_OR_SHARE = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the stages of one model leave their outputs, from the repository's top."""
+
+    prepared: str
+    """The held-out rows and the report on the data."""
+    bundle: str
+    report: str
+    """Predictions, metrics and plot."""
+
+
+def places(name: str, *, adopted: bool) -> Places:
+    """Return where the outputs of model `name` are.
+
+    Those of an adopted model exist in slots alone, in a folder of their own: `models/` and
+    `data/prepared/` may well be outputs of the user's stages.
+    """
+    if adopted:
+        base = f"{ADOPTED}/{name}"
+        return Places(f"{base}/prepared", f"{base}/bundle", f"{base}/report")
+    return Places(f"data/prepared/{name}", f"models/{name}", f"reports/{name}")
+
+
+def ours(pipeline: object) -> bool:
+    """Return whether a dvc.yaml has our stages, perhaps changed, perhaps with others beside."""
+    stages = pipeline.get("stages") if isinstance(pipeline, Mapping) else None
+    found = [stages.get(name) for name in STAGES] if isinstance(stages, Mapping) else [None]
+    return all(isinstance(one, Mapping) and one.get("foreach") == "${models}" for one in found)
+
+
+def settings_path(params: object, pipeline: object) -> str:
+    """Return where the fleet's settings belong in a repository that has none.
+
+    Args:
+        params: params.yaml as plain values; None: there is none.
+        pipeline: dvc.yaml as plain values; None: there is none.
+
+    Returns:
+        params.yaml; or a file of its own, where params.yaml belongs to the user's own pipeline,
+        whose stages may depend on it as a whole and name its keys as they like.
+    """
+    marked = isinstance(params, Mapping) and str(params.get("apiVersion")).startswith("reconciler/")
+    theirs = params is not None and pipeline is not None and not ours(pipeline)
+    return SETTINGS if theirs and not marked else PARAMS
+
+
 def spec_path(name: str) -> str:
     """Return where the spec of model `name` stands in the repository."""
     return f"{SPECS}/{name}.yaml"
 
 
 def data_path(spec: ModelSpec) -> str | None:
-    """Return the file or folder the data is read from; None for `sklearn:` datasets."""
+    """Return the file or folder the data is read from; None for `sklearn:` datasets, and when
+    the model is adopted.
+    """
     source = spec.spec.data.source
-    return None if source.startswith("sklearn:") else str(PurePosixPath(source))
+    return None if not source or source.startswith("sklearn:") else str(PurePosixPath(source))
 
 
 def code_path(spec: ModelSpec) -> str | None:
@@ -96,7 +155,7 @@ def section(spec: ModelSpec, key: str) -> dict[str, object]:
     dumped: dict[str, object] = getattr(spec.spec, key).model_dump(mode="json")
     if key == "training":
         dumped.pop("timeout", None)
-    return dumped
+    return {name: value for name, value in dumped.items() if name not in _EITHER or value}
 
 
 def _counts(spec: ModelSpec) -> dict[str, object]:

@@ -14,6 +14,7 @@ from reconciler.bundle.form import FORMAT
 from reconciler.bundle.native import frame
 from reconciler.bundle.predictor import Predictor, open_bundle
 from reconciler.bundle.signature import Input, Signature, Tensor
+from reconciler.core import compilation
 from reconciler.core.digest import digest
 from reconciler.errors import ReconcilerError, SpecError, TerminalError
 from reconciler.pipeline import card, entrypoint, estimators, prepared, preprocessing, profile
@@ -47,7 +48,7 @@ def run(context: Context) -> None:
     directory = context.root / "models" / context.name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    _write(directory, context, data, exported, notes)
+    write(directory, context, data, exported, notes)
 
 
 def fit(context: Context, data: Prepared) -> tuple[Fitted, tuple[str, ...]]:
@@ -204,10 +205,14 @@ def _export(context: Context, fitted: Fitted) -> Exported:
     return export(fitted, section.packaging.format, list(distinct))
 
 
-def _write(
+def write(
     directory: Path, context: Context, data: Prepared, exported: Exported, notes: tuple[str, ...]
 ) -> None:
-    """Write every file of the bundle; the manifest last, for it names the others."""
+    """Write every file of the bundle; the manifest last, for it names the others.
+
+    Where `data` has no rows for training, its test rows are made up: they serve as examples, and
+    nothing is measured against them.
+    """
     training = context.spec.spec.training
     sign = exported.signature
     model = manifest.MODEL_FILES[exported.form]
@@ -217,7 +222,7 @@ def _write(
     text = card.render(
         sign,
         training=training.model_dump(mode="json"),
-        source=context.spec.spec.data.source,
+        source=context.spec.spec.data.source or context.spec.spec.data.test or "",
         rows=(data.train.height, data.test.height),
         reason=exported.reason,
         runtime=context.params.runtime,
@@ -226,7 +231,7 @@ def _write(
     (directory / "card.md").write_text(text, encoding="utf-8")
     _seal(directory, context, data, exported)  # so that the bundle opens, and answers for itself
     predictor = open_bundle(directory, training.threads)
-    answers = predictor.predict(data.test)
+    answers = predictor.predict(data.test if data.train.height else data.test.clear())
     _json(directory / "reference.json", profile.reference(sign.inputs, data.train, answers))
     _json(directory / "examples.json", _examples(predictor, data.test))
     _seal(directory, context, data, exported)
@@ -252,8 +257,8 @@ def _inputs(context: Context, data: Prepared) -> dict[str, Any]:
     code = section.training.entrypoint
     files = [code.partition(":")[0], *section.training.deps] if code else []
     return {
-        "data": section.data.model_dump(mode="json"),
-        "training": section.training.model_dump(mode="json", exclude={"timeout"}),
+        "data": compilation.section(context.spec, "data"),
+        "training": compilation.section(context.spec, "training"),
         "packaging": section.packaging.model_dump(mode="json"),
         "prepared": dict(data.checksums),
         "code": {name: manifest.sha256(context.root / name) for name in sorted(files)},

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: What belongs to one estimator and fits no other.
-_OWN = ("estimator", "entrypoint", "hyperparameters", "task", "deps")
+_OWN = (
+    "estimator", "entrypoint", "hyperparameters", "task", "deps", "stages", "model", "metrics_file",
+)  # fmt: skip
+#: What an adopted model has no use for: its stages read, split and prepare their own data.
+_OF_TRAINING = ("preprocessing", "seed")
+_OF_DATA = ("source", "split", "leakage")
 
 
 def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
@@ -21,17 +26,25 @@ def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
     below = copy.deepcopy(dict(defaults))
     own, theirs = data["spec"].get("training"), below.get("training")
     if isinstance(own, dict) and isinstance(theirs, dict) and _differs(own, theirs):
-        for key in _OWN:
-            theirs.pop(key, None)
+        _drop(theirs, _OWN)
+    if isinstance(own, dict) and "stages" in own:
+        _drop(theirs, _OF_TRAINING)
+        _drop(below.get("data"), _OF_DATA)
     return {**data, "spec": _merged(below, data["spec"])}
 
 
 def _differs(own: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     """Return whether a spec names something to train, and not what the fleet names."""
     mine, default = (
-        (training.get("estimator"), training.get("entrypoint")) for training in (own, theirs)
+        tuple(map(t.get, ("estimator", "entrypoint", "stages"))) for t in (own, theirs)
     )
-    return mine not in ((None, None), default)
+    return mine not in ((None, None, None), default)
+
+
+def _drop(section: Any, keys: Iterable[str]) -> None:
+    if isinstance(section, dict):
+        for key in keys:
+            section.pop(key, None)
 
 
 def _merged(below: Any, above: Any) -> Any:

@@ -103,12 +103,17 @@ class Split(_Part):
 class DataSpec(_Part):
     """Where the table comes from and what is in it."""
 
-    source: Text
-    """A path in the repository, plain or DVC-tracked, or `sklearn:<dataset>`."""
+    source: Text = ""
+    """A path in the repository, plain or DVC-tracked, or `sklearn:<dataset>`; left out when
+    `stages` are adopted, for they read data of their own."""
+    test: Text | None = None
+    """Adopted `stages` only: the table of held-out rows, with the target, that the model is scored
+    on. A file that the stages write, or one in the repository, plain or DVC-tracked."""
     format: Literal["csv", "tsv", "parquet", "jsonl"] | None = None
     """None: by the file's ending."""
     reader: Reader = Reader()
-    target: Text
+    target: Text = ""
+    """The column to predict."""
     positive: Label | None = None
     """The positive class of two; None: the last in sorted order."""
     ignore: Names = ()
@@ -177,14 +182,26 @@ class TrainingSpec(_Part):
     """`path/in/repo.py:function`, which returns an unfitted scikit-learn compatible estimator."""
     deps: Names = ()
     """Further files that the entrypoint imports."""
+    stages: Names = ()
+    """Stages of the repository's own dvc.yaml that train the model, instead of an estimator."""
+    model: Text | None = None
+    """The file in which the `stages` leave the fitted model: pickle, joblib, skops or ONNX."""
+    metrics_file: Text | None = None
+    """A file of metrics that the `stages` write (JSON, YAML or TOML), judged where `data.test`
+    cannot be given: the verdict is then self-reported."""
     hyperparameters: dict[str, Any] = {}
     preprocessing: Literal["auto", "none"] | Preprocessing = "auto"
     task: Literal["regression", "classification"] | None = None
-    """Given with an entrypoint; an estimator says it by itself."""
+    """Given with an entrypoint; an estimator says it by itself, and so does an adopted model."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     timeout: Duration | None = None
     """Bound on all stages together; no part of what decides the artifact."""
+
+    @property
+    def adopts(self) -> bool:
+        """Whether the model comes from stages of the repository's own dvc.yaml."""
+        return bool(self.stages)
 
 
 class PackagingSpec(_Part):
@@ -234,7 +251,7 @@ class DeploymentSpec(_Part):
 class Spec(_Part):
     """What is declared."""
 
-    data: DataSpec
+    data: DataSpec = DataSpec()
     training: TrainingSpec
     packaging: PackagingSpec = PackagingSpec()
     acceptance: Annotated[ListOf[Rule], Field(min_length=1)]

@@ -21,6 +21,7 @@ _NAMES = (
     ("Preprocessing", "drop"),
     ("Split", "key"),
     ("TrainingSpec", "deps"),
+    ("TrainingSpec", "stages"),
 )
 
 

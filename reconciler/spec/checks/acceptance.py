@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from reconciler.spec.checks import adoption
 from reconciler.spec.metrics import ALIASES, METRICS, Metric
 from reconciler.spec.model import Rule
 from reconciler.spec.problems import Finding, Keys, nearest, shown
@@ -13,17 +14,22 @@ _PERCENT = re.compile(r"\d{1,6}(\.\d{1,6})?%", re.ASCII)
 _CLASSES = frozenset({"binary", "multiclass"})
 
 
-def check(rule: Rule, at: Keys, task: str | None) -> Iterator[Finding]:
+def check(rule: Rule, at: Keys, task: str | None, *, reported: bool = False) -> Iterator[Finding]:
     """Give what is wrong with one rule.
 
     Args:
         rule: The rule.
         at: Where it stands.
         task: `regression` or `classification`; None when that is not known.
+        reported: The metrics are those of a file, which may call them as it likes.
     """
     yield from _form(rule, at)
     yield from _margin(rule, at)
     metric = METRICS.get(rule.metric)
+    if reported:
+        yield from adoption.check_rule(rule, at)
+    if metric is None and reported:
+        return
     if metric is None:
         yield Finding(
             (*at, "metric"), f"there is no metric {shown(rule.metric)}", _alike(rule, task)

@@ -36,10 +36,21 @@ def check(data: DataSpec, task: str | None, scope: Scope) -> Iterator[Finding]:
         task: `regression` or `classification`; None when that is not known.
         scope: What the spec is checked against.
     """
-    yield from _source(data, scope)
+    if not data.source:
+        hint = "a path in the repository, or sklearn:<dataset>"
+        yield Finding((*_AT, "source"), "is missing", hint)
+    else:
+        yield from _source(data, scope)
+    if not data.target:
+        yield Finding((*_AT, "target"), "is missing", "the column to predict")
+    yield from _split(data, task)
+    yield from columns(data, task)
+
+
+def columns(data: DataSpec, task: str | None) -> Iterator[Finding]:
+    """Give what is wrong with how the table is read and with its columns; see `check`."""
     yield from _reader(data)
     yield from _target(data, task)
-    yield from _split(data, task)
     for name, column in data.columns.items():
         yield from _column(name, column)
 
@@ -68,7 +79,7 @@ def suffix(source: str) -> str:
 
 def _reader(data: DataSpec) -> Iterator[Finding]:
     at, reader = (*_AT, "reader"), data.reader
-    form = data.format or SUFFIXES.get(suffix(data.source))
+    form = data.format or SUFFIXES.get(suffix(data.test or data.source))
     if reader.model_fields_set and (form in ("parquet", "jsonl") or "sklearn:" in data.source):
         yield Finding(at, "only csv and tsv are read with these settings", "leave it out")
     if reader.names and reader.header:
@@ -84,7 +95,7 @@ def _reader(data: DataSpec) -> Iterator[Finding]:
 
 
 def _target(data: DataSpec, task: str | None) -> Iterator[Finding]:
-    if data.target in data.ignore:
+    if data.target and data.target in data.ignore:
         yield Finding((*_AT, "ignore"), f"{data.target} is the target, it cannot be ignored")
     if data.positive is None:
         return

@@ -38,6 +38,12 @@ class Sections:
     """By their place in `acceptance`."""
     deployment: DeploymentSpec | None
 
+    @property
+    def self_reported(self) -> bool:
+        """Whether what is judged are metrics of the user's own stages."""
+        adopts = self.training is not None and self.training.adopts
+        return adopts and (self.data is None or self.data.test is None)
+
     def estimator(self, catalogue: Catalogue) -> Estimator | None:
         """Return what is known of the estimator; None for entrypoints and foreign ones."""
         path = self.training.estimator if self.training else None
@@ -66,7 +72,9 @@ def of_plain(data: Any) -> Sections:
     read = [_section(Rule, one) for one in rules] if isinstance(rules, list) else []
     return Sections(
         name if isinstance(name, str) else None,
-        _section(DataSpec, _at(body, "data")),
+        _section(
+            DataSpec, {} if isinstance(body, dict) and "data" not in body else _at(body, "data")
+        ),
         _section(TrainingSpec, _at(body, "training")),
         {at: rule for at, rule in enumerate(read) if rule is not None},
         _section(DeploymentSpec, _at(body, "deployment")),

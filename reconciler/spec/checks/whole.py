@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.spec.checks import acceptance, data, deployment, training
-from reconciler.spec.checks.scope import Scope, of_plain, of_valid
-from reconciler.spec.model import ModelSpec
+from reconciler.spec.checks import acceptance, adoption, data, deployment, training
+from reconciler.spec.checks.scope import Scope, Sections, of_plain, of_valid
+from reconciler.spec.model import DataSpec, ModelSpec
 from reconciler.spec.problems import Finding
 
 _TAKEN = {
@@ -35,12 +35,24 @@ def check(spec: ModelSpec | None, plain: Any, scope: Scope) -> Iterator[Finding]
     if sections.name in _TAKEN:
         message = f"a model cannot be called {sections.name}: {_TAKEN[sections.name]}"
         yield Finding(("metadata", "name"), message, "rename the model and its file")
+    yield from _trained(sections, task, scope)
+    reported = sections.self_reported
+    for index, rule in sections.rules.items():
+        yield from acceptance.check(rule, ("spec", "acceptance", index), task, reported=reported)
+    if sections.deployment is not None:
+        yield from deployment.check(sections.deployment)
+
+
+def _trained(sections: Sections, task: str | None, scope: Scope) -> Iterator[Finding]:
+    """Give what is wrong with what the model is made from."""
+    if sections.training is not None and sections.training.adopts:
+        table = sections.data or DataSpec()
+        yield from adoption.check(sections.training, table)
+        yield from data.columns(table, task)
+        return
     if sections.data is not None:
         yield from data.check(sections.data, task, scope)
     if sections.training is not None:
         target = sections.data.target if sections.data else None
         yield from training.check(sections.training, target, scope)
-    for index, rule in sections.rules.items():
-        yield from acceptance.check(rule, ("spec", "acceptance", index), task)
-    if sections.deployment is not None:
-        yield from deployment.check(sections.deployment)
+        yield from adoption.only_adopted(sections.training, sections.data or DataSpec())
