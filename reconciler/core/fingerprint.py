@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NewType
 
 from reconciler.bundle.form import FORMAT
 from reconciler.core.compilation import STAGES, section
 from reconciler.core.digest import digest
+from reconciler.core.graph import Stage
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 
@@ -23,7 +24,11 @@ class Contents:
     """`git:<blob or tree id>` or `md5:<from the .dvc file>`; None for `sklearn:` datasets."""
 
     code: Mapping[str, str]
-    """Blob id of the entrypoint and of each file it declares."""
+    """Blob id of the entrypoint and of each file it declares; of an adopted model, the content id
+    of everything that its stages read and none of them writes."""
+
+    params: Mapping[str, object] = field(default_factory=dict)
+    """Adopted models: `file:key` to value, of every parameter that the stages track."""
 
 
 def fingerprint(
@@ -47,6 +52,29 @@ def fingerprint(
         "packaging": section(spec, "packaging"),
         "contents": {"data": contents.data, "code": dict(contents.code)},
         "stages": _own_stages(pipeline),
+        "runtime": dict(params.runtime),
+    }
+    return Fingerprint(digest(decisive))
+
+
+def adopted(
+    spec: ModelSpec, params: Params, contents: Contents, stages: Iterable[Stage]
+) -> Fingerprint:
+    """Return what decides the artifact of a model that the user's own stages train.
+
+    Args:
+        spec: The spec with every default resolved.
+        params: The fleet's settings, of which the runtime counts.
+        contents: What the stages read: content ids of files, values of parameters.
+        stages: The stages of the model and all before them.
+    """
+    decisive = {
+        "format": FORMAT,
+        "data": section(spec, "data"),
+        "training": section(spec, "training"),
+        "packaging": section(spec, "packaging"),
+        "contents": {"code": dict(contents.code), "params": dict(contents.params)},
+        "stages": {stage.name: dict(stage.body) for stage in stages},
         "runtime": dict(params.runtime),
     }
     return Fingerprint(digest(decisive))
