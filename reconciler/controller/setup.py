@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.adapters.git import Git
 from reconciler.controller.working_tree import Compiled, WorkingTree
 from reconciler.core import setup
-from reconciler.core.compilation import PIPELINE, SPECS, STAGES, spec_path
+from reconciler.core.compilation import PIPELINE, SPECS, ours, spec_path
 from reconciler.core.setup import DVCIGNORE, GITIGNORE, IGNORED_BY_DVC, IGNORED_BY_GIT, Did, Step
 from reconciler.errors import UsageError
 from reconciler.spec import yaml
@@ -66,7 +66,7 @@ def generated(tree: WorkingTree, result: Compiled) -> Iterator[Step]:
         else:
             yield Step(Did.ADDED, path, _keys(held, text, path) or "what is new", text)
     pipeline = tree.read(PIPELINE)
-    if pipeline is not None and not _is_ours(_plain(pipeline, PIPELINE)):
+    if pipeline is not None and not ours(_plain(pipeline, PIPELINE)):
         yield Step(Did.KEPT, PIPELINE, "its stages are your own")
     elif pipeline is not None:
         yield Step(Did.KEPT, PIPELINE)
@@ -95,7 +95,7 @@ def _outputs(tree: WorkingTree, files: Mapping[str, str]) -> dict[str, str]:
         if PurePosixPath(path).name != PIPELINE:
             continue
         pipeline = _plain(tree.read(path), path)
-        if not (path == PIPELINE and _is_ours(pipeline)):
+        if not (path == PIPELINE and ours(pipeline)):
             found |= dict.fromkeys(setup.outputs(pipeline, path), path)
     return found
 
@@ -105,10 +105,3 @@ def _plain(text: bytes | None, path: str) -> Any:
         return yaml.load(text or b"", path).data
     except yaml.YamlError:  # DVC may follow it nonetheless
         return None
-
-
-def _is_ours(pipeline: Any) -> bool:
-    """Return whether a pipeline has our stages, perhaps changed, perhaps with others beside."""
-    stages = pipeline.get("stages") if isinstance(pipeline, Mapping) else None
-    found = [stages.get(name) for name in STAGES] if isinstance(stages, Mapping) else [None]
-    return all(isinstance(one, Mapping) and one.get("foreach") == "${models}" for one in found)

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from reconciler.core import compilation
 from reconciler.core.blocks import flow, scalar, with_block
-from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SPECS
+from reconciler.core.compilation import (
+    PARAMS,
+    PIPELINE,
+    RUNTIME_IMAGE,
+    SETTINGS,
+    SPECS,
+    settings_path,
+)
 from reconciler.core.runtime import image
 from reconciler.errors import SpecError
 from reconciler.spec import yaml
@@ -46,6 +53,20 @@ class WorkingTree:
         except OSError as error:
             raise SpecError(f"{path}: {error.strerror}", reason="Unreadable") from error
 
+    def settings(self) -> str:
+        """Return the file of the fleet's settings: params.yaml, unless that is the user's own."""
+        if self.read(SETTINGS) is not None:
+            return SETTINGS
+        return settings_path(self._plain(PARAMS), self._plain(PIPELINE))
+
+    def _plain(self, path: str) -> object:
+        """Return what a YAML file holds; None when there is no such file."""
+        text = self.read(path)
+        try:
+            return None if text is None else yaml.load(text, path).data or {}
+        except yaml.YamlError:  # DVC may follow it nonetheless
+            return {}
+
     def specs(self) -> dict[str, bytes]:
         """Return every spec, by path."""
         found = sorted((self.root / SPECS).glob("*.yaml"))
@@ -72,31 +93,35 @@ def compiled(
         tree: The working tree.
         catalogue: The estimators that specs may name.
         here: The declaration of the installed libraries.
-        upgrade: Declare these even where params.yaml declares others.
+        upgrade: Declare these even where the settings declare others.
 
     Raises:
-        SpecError: params.yaml cannot be followed.
+        SpecError: The settings cannot be followed.
     """
-    text = tree.read(PARAMS) or _HEADER
-    params = params_of(text)
+    settings = tree.settings()
+    text = tree.read(settings) or _HEADER
+    params = params_of(text, settings)
     declared = params.runtime
     runtime = dict(here if upgrade or not params.runtime else params.runtime)
     params = params.model_copy(update={"runtime": runtime})
     files = tree.specs()
     read, problems = read_fleet(files, params, catalogue)
-    lines = {p: dict(params.models[p]) for p in _names(files) if p in params.models}
+    adopted = {name for name, spec in read.items() if spec.spec.training.adopts}
+    kept = [name for name in _names(files) if name in params.models and name not in adopted]
+    lines = {name: dict(params.models[name]) for name in kept}
     lines |= {
         name: line_of(tree, spec, files[compilation.spec_path(name)], params)
         for name, spec in read.items()
+        if name not in adopted
     }
-    written = _written(text, None if runtime == declared else runtime, lines)
-    generated = {PARAMS: written, RUNTIME_IMAGE: image(runtime)}
+    written = _written(text, None if runtime == declared else runtime, lines, settings)
+    generated = {settings: written, RUNTIME_IMAGE: image(runtime)}
     if tree.read(PIPELINE) is None:
-        generated[PIPELINE] = _pipeline()
+        generated[PIPELINE] = pipeline()
     return Compiled(generated, problems)
 
 
-def _pipeline() -> bytes:
+def pipeline() -> bytes:
     """Return the pipeline for a repository that has none; from then on it is the user's own."""
     return importlib.resources.files(__package__).joinpath("pipeline.yaml").read_bytes()
 
@@ -116,7 +141,8 @@ def checked(
         modes: Git mode of every file of the working tree, by path; None: what specs name is
             not looked for.
     """
-    read = read_params(tree.read(PARAMS) or b"{}", PARAMS)
+    settings = tree.settings()
+    read = read_params(tree.read(settings) or b"{}", settings)
     files = tree.specs()
     if chosen:
         files = {path: text for path in chosen if (text := tree.read(path)) is not None}
@@ -126,13 +152,13 @@ def checked(
     return tuple(files), (*read.problems, *problems)
 
 
-def params_of(text: bytes) -> Params:
+def params_of(text: bytes, path: str = PARAMS) -> Params:
     """Return the fleet's settings.
 
     Raises:
         SpecError: They are wrong.
     """
-    read = read_params(text, PARAMS)
+    read = read_params(text, path)
     if read.params is None:
         raise SpecError("; ".join(str(p) for p in read.problems), reason="InvalidParams")
     return read.params
@@ -157,9 +183,12 @@ def line_of(tree: WorkingTree, spec: ModelSpec, text: bytes, params: Params) -> 
 
 
 def _written(
-    text: bytes, runtime: Mapping[str, str] | None, lines: Mapping[str, Mapping[str, str]]
+    text: bytes,
+    runtime: Mapping[str, str] | None,
+    lines: Mapping[str, Mapping[str, str]],
+    path: str,
 ) -> bytes:
-    """Return params.yaml with these blocks; a runtime of None stands as it is written."""
+    """Return the settings with these blocks; a runtime of None stands as it is written."""
     body = "".join(f"  {scalar(name)}: {flow(lines[name])}\n" for name in sorted(lines))
     result = text.decode()
     if runtime is not None:
@@ -167,10 +196,10 @@ def _written(
         result = with_block(result, "runtime", f"runtime:\n{declared}")
     result = with_block(result, "models", f"models:\n{body}" if lines else "models: {}\n")
     written = result.encode()
-    read = read_params(written, PARAMS).params
+    read = read_params(written, path).params
     if read is None or read.models != lines or read.runtime != (runtime or read.runtime):
         raise SpecError(
-            f"{PARAMS}: `models:` and `runtime:` cannot be replaced as they are written",
+            f"{path}: `models:` and `runtime:` cannot be replaced as they are written",
             reason="InvalidParams",
             hint="write them in block style, the key at the start of a line",
         )

@@ -144,7 +144,9 @@ def test_in_a_subfolder_the_top_of_the_repository_is_set_up(adopted: Project) ->
     inside = Project(below, adopted.root.parent / "home")
     said = inside.reconciler("init").stdout
     assert commands(said)[0] == f"cd {adopted.root}"
-    assert commands(said)[1].startswith("git add .dvcignore .gitattributes .gitignore params.yaml")
+    assert commands(said)[1].startswith(
+        "git add .dvcignore .gitattributes .gitignore reconciler.yaml"
+    )
     assert (adopted.root / "specs" / "runtime.txt").is_file()
     assert list(below.iterdir()) == [below / "today.md"]
 
@@ -153,19 +155,29 @@ def test_only_what_is_ours_is_to_be_added_where_other_changes_wait(adopted: Proj
     adopted.write("src/x", "2")
     [add, *_] = commands(adopted.reconciler("init").stdout)
     assert "src/x" not in add
-    assert "params.yaml" in add
+    assert "reconciler.yaml" in add
 
 
 def test_a_key_of_ours_that_means_something_else_there_stops_it_before_it_writes(
     adopted: Project,
 ) -> None:
-    adopted.write("params.yaml", "models: [ridge, lasso]\n")
+    adopted.write("params.yaml", "apiVersion: reconciler/v1\nmodels: [ridge, lasso]\n")
     before = contents(adopted.root)
     done = adopted.reconciler("init", check=False)
     assert done.returncode == 1
-    assert "params.yaml:1:" in done.stderr
+    assert "params.yaml:2:" in done.stderr
     assert "models" in done.stderr
     assert contents(adopted.root) == before
+
+
+def test_params_yaml_of_a_pipeline_of_the_users_own_may_call_its_keys_as_it_likes(
+    adopted: Project,
+) -> None:
+    theirs = adopted.write("params.yaml", "models: [ridge, lasso]\ntargets: 3\n").read_bytes()
+    adopted.reconciler("init")
+    assert (adopted.root / "params.yaml").read_bytes() == theirs
+    assert "runtime:" in (adopted.root / "reconciler.yaml").read_text()
+    assert adopted.reconciler("validate").returncode == 0
 
 
 def test_dvc_in_a_subfolder_is_not_doubled(folder: Project) -> None:
