@@ -164,18 +164,31 @@ class OnnxModel:
 
 
 class NativeModel:
-    """A scikit-learn pipeline that was fitted on the indices of the classes."""
+    """A scikit-learn pipeline that was fitted on the indices of the classes, or on the labels."""
 
     def __init__(self, pipeline: Any, sign: Signature) -> None:
         self._pipeline = pipeline
         self._signature = sign
+        self._own = None if indexed(pipeline) else np.asarray(pipeline.classes_)
+        """Its own labels, ascending; None: it answers indices."""
 
     def run(self, tensors: dict[str, Array]) -> Sequence[Array]:
         """Return the raw answers; see `Model`."""
         table = native.frame(self._signature, tensors)
         if self._signature.task == "regression":
             return [np.asarray(self._pipeline.predict(table), dtype=np.float64).ravel()]
+        answers = np.asarray(self._pipeline.predict(table))
+        if self._own is not None:
+            answers = np.searchsorted(self._own, answers)
         if not self._signature.probabilities:
-            return [np.asarray(self._pipeline.predict(table))]
-        probabilities = self._pipeline.predict_proba(table)
-        return [np.asarray(self._pipeline.predict(table)), np.asarray(probabilities)]
+            return [answers]
+        return [answers, np.asarray(self._pipeline.predict_proba(table))]
+
+
+def indexed(pipeline: Any) -> bool:
+    """Return whether a fitted pipeline answers numbers, or the indices of its classes."""
+    own = getattr(pipeline, "classes_", None)
+    if own is None:
+        return True
+    known = np.asarray(own)
+    return known.dtype.kind in "iu" and np.array_equal(known, np.arange(len(known)))

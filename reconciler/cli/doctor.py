@@ -13,7 +13,6 @@ from reconciler.cli.options import Plain
 from reconciler.cli.wiring import open_site
 from reconciler.controller.checkup import Finding, Level, Patient, checkup
 from reconciler.controller.working_tree import WorkingTree
-from reconciler.core.compilation import PARAMS
 from reconciler.spec.reading import read_params
 
 _MARKS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}
@@ -22,8 +21,9 @@ _MARKS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: (
 def run(*, online: bool, output: Plain) -> int:
     """Return 0 when nothing fails, 1 when something does."""
     site = open_site()
-    text = WorkingTree(site.root).read(PARAMS)
-    params = read_params(text or b"{}", PARAMS).params
+    tree = WorkingTree(site.root)
+    path = tree.settings()
+    params = read_params(tree.read(path) or b"{}", path).params
     patient = Patient(site.git, site.workspace, site.store, params, online)
     findings = list(checkup(patient))
     if output is Plain.JSON:

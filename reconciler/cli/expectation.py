@@ -58,7 +58,7 @@ def expect(
     names = [row.model for row in rows if row.kind in _TRAINS]
     if not names:
         return Expectation(tuple(rows), None, 0)
-    authored = Authored(site.git, fleet.tree)
+    authored = Authored(site.git, fleet)
     known = {name: [*authored.blocks(name), *blocks(records.get(name))] for name in names}
     store = dvc_config.cache_dir(site.root)
     forecast = Forecaster(site.git, fleet, store, _remote(site, offline=offline)).stages(known)

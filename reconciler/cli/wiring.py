@@ -125,10 +125,12 @@ class Site:
         """Return the models that need not be looked at: nothing of theirs has changed."""
 
         def settings() -> str | None:
-            files = (compilation.PARAMS, compilation.PIPELINE)
+            files = (compilation.SETTINGS, compilation.PARAMS, compilation.PIPELINE)
             ids = self.git.ids([f"{commit}:{path}" for path in files])
-            blobs = self.git.blobs([oid for oid in ids if oid])
-            return models_map.settings(*(blobs[oid] for oid in ids if oid)) if all(ids) else None
+            there = [oid for oid in ids if oid]
+            blobs = self.git.blobs(there)
+            whole = any(ids[:2]) and ids[2]
+            return models_map.settings(*(blobs[oid] for oid in there)) if whole else None
 
         return recalls.recall(self.git, self.settled, commit, stamp(), settings)
 
@@ -166,7 +168,8 @@ class Site:
         """Return a note about uncommitted changes of specs, of settings, or at `paths`."""
         if rev != "HEAD":
             return ()
-        watched = ("specs", compilation.PARAMS, compilation.PIPELINE, *sorted(paths)[:1000])
+        settings = (compilation.SETTINGS, compilation.PARAMS, compilation.PIPELINE)
+        watched = (compilation.SPECS, *settings, *sorted(paths)[:1000])
         found = self.git.uncommitted(watched)
         if not found:
             return ()
@@ -309,7 +312,8 @@ class Site:
 
 def _named(fleet: Fleet) -> set[str]:
     specs = (spec for name in fleet.models if (spec := fleet.spec(name)))
-    return {path for spec in specs for path in compilation.rests_on(spec) or ()}
+    named = {path for spec in specs for path in compilation.rests_on(spec) or ()}
+    return named.union(*(adoption.contents.code for adoption in fleet.adoptions.values()))
 
 
 def _condition(condition: Condition) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 from reconciler.adapters.cache import Cache
 from reconciler.bundle.manifest import verify
 from reconciler.controller.training import Artifacts as Left
+from reconciler.core import compilation
 from reconciler.core.record import Outcome, Pointer, Record, Version
 from reconciler.errors import ReconcilerError, TerminalError
 
@@ -75,20 +76,20 @@ class Artifacts:
 
     def draft(self, model: str, left: Left, now: datetime) -> Version:
         """Return the version that a finished training makes, with a number yet to be given."""
-        blocks = {key.partition("@")[0]: block for key, block in left.lock.items()}
-        evaluated = _outs(blocks["evaluate"])
-        prepared = _outs(blocks["prepare"])[f"data/prepared/{model}"]
-        metrics = evaluated[f"reports/{model}/metrics.json"]
+        outs = {path: out for block in left.lock.values() for path, out in _outs(block).items()}
+        adopted = compilation.places(model, adopted=True)
+        at = adopted if adopted.bundle in outs else compilation.places(model, adopted=False)
+        metrics = outs[f"{at.report}/metrics.json"]
         draft = Version(
             number=1,
             outcome=Outcome.INCONCLUSIVE,
             fingerprint=left.fingerprint,
             revision=left.revision,
             created=now,
-            bundle=_outs(blocks["train"])[f"models/{model}"],
-            predictions=evaluated[f"reports/{model}/predictions.parquet"],
-            prepared=prepared,
-            report=evaluated.get(f"reports/{model}/report"),
+            bundle=outs[at.bundle],
+            predictions=outs.get(f"{at.report}/predictions.parquet"),
+            prepared=outs.get(at.prepared),
+            report=outs.get(f"{at.report}/report"),
             metrics=json.loads(self._cache.file(metrics.md5).read_bytes()),
             timeout=left.timeout,
             seconds=left.seconds,
@@ -102,7 +103,7 @@ class Artifacts:
 
 def _outs(block: object) -> dict[str, Pointer]:
     assert isinstance(block, Mapping)
-    return {out["path"]: _pointer(out) for out in block["outs"]}
+    return {out["path"]: _pointer(out) for out in block.get("outs", ()) if "md5" in out}
 
 
 def _pointer(out: Mapping[str, Any]) -> Pointer:

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from reconciler.adapters.git import Git
-from reconciler.controller.contents import Tree
+from reconciler.controller.fleet import Fleet
 from reconciler.core import lockfile
-from reconciler.core.compilation import LOCK, STAGES
+from reconciler.core.compilation import LOCK
 from reconciler.errors import SpecError
 from reconciler.spec import yaml
 
@@ -19,21 +19,21 @@ class Authored:
 
     Args:
         git: The repository.
-        tree: The revision's files.
+        fleet: What the revision declares.
     """
 
-    def __init__(self, git: Git, tree: Tree) -> None:
+    def __init__(self, git: Git, fleet: Fleet) -> None:
         self._git = git
-        self._tree = tree
+        self._fleet = fleet
 
     def blocks(self, model: str) -> list[Mapping[str, Any]]:
         """Return the blocks of a model's stages; those that cannot be read are left out."""
-        found = (lockfile.cut(self._text, f"{stage}@{model}") for stage in STAGES)
+        found = (lockfile.cut(self._text, name) for name in self._fleet.locked(model))
         return [block for cut in found if (block := _block(cut))]
 
     @cached_property
     def _text(self) -> str:
-        entry = self._tree.get(LOCK)
+        entry = self._fleet.tree.get(LOCK)
         if entry is None:
             return ""
         return self._git.blobs([entry.oid])[entry.oid].decode(errors="replace")

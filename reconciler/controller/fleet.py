@@ -11,10 +11,14 @@ from typing import Any, Protocol
 
 from reconciler import __version__
 from reconciler.adapters.git import Git
+from reconciler.controller import adopting
+from reconciler.controller.adopting import Adoption
 from reconciler.controller.contents import ContentIds, Tree
+from reconciler.controller.working_tree import pipeline as packaged
 from reconciler.core import compilation, models_map
-from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SPECS
+from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SETTINGS, SPECS, ours
 from reconciler.core.digest import digest
+from reconciler.core.fingerprint import adopted as adopted_fingerprint
 from reconciler.core.fingerprint import fingerprint
 from reconciler.core.plan import Desired, Invalid
 from reconciler.core.runtime import image
@@ -35,6 +39,7 @@ class Fleet:
     tree: Tree
     params: Params
     pipeline: Mapping[str, Any]
+    """The stages of models that are trained here: of dvc.yaml, or our own where it has none."""
     models: Mapping[str, Desired | Invalid]
     problems: tuple[Problem, ...]
     raw_params: Mapping[str, Any]
@@ -45,6 +50,8 @@ class Fleet:
     """Names that invalid specs give their models, where these differ from the files' names."""
     settings: str | None = None
     """Digest of what concerns every model; None where it cannot be told apart from the rest."""
+    adoptions: Mapping[str, Adoption] = field(default_factory=dict)
+    """The valid models that stages of the user's own train, by name."""
 
     def wish(self, name: str) -> Desired | Invalid | None:
         """Return what is declared of model `name`; None: nothing is.
@@ -63,16 +70,35 @@ class Fleet:
 
         Returns:
             Paths of the revision, sorted, and files that differ from it: params.yaml with
-            `models:` narrowed to this model, and the image of the runtime.
+            `models:` narrowed to this model, and the image of the runtime; for an adopted model,
+            see `adopting.slice_of`.
         """
         spec = self.spec(name)
         assert spec is not None
+        if name in self.adoptions:
+            return adopting.slice_of(spec, self.adoptions[name], self.tree, self.params)
         narrowed = {**self.raw_params, "models": {name: self.line(name)}}
         overlays = {
             PARAMS: json.dumps(narrowed, indent=1, default=str).encode(),
             RUNTIME_IMAGE: image(self.params.runtime),
         }
+        if SETTINGS in self.tree:  # then dvc.yaml is the user's own
+            overlays[PIPELINE] = json.dumps(self.pipeline, indent=1).encode()
         return tuple(sorted(self._paths(spec) - set(overlays))), overlays
+
+    def stages_of(self, name: str) -> tuple[str, ...]:
+        """Return the stages that a slot is asked for, without the model's name."""
+        spec, adopted = self.spec(name), name in self.adoptions
+        if not adopted:
+            return compilation.STAGES
+        judged = spec is not None and spec.spec.data.test is not None
+        return compilation.ADOPTING if judged else compilation.ADOPTING[:1]
+
+    def locked(self, name: str) -> tuple[str, ...]:
+        """Return all stages that make up one model, by their names in dvc.lock."""
+        adoption = self.adoptions.get(name)
+        theirs = () if adoption is None else tuple(stage.name for stage in adoption.stages)
+        return (*theirs, *(f"{stage}@{name}" for stage in self.stages_of(name)))
 
     def line(self, name: str) -> dict[str, str]:
         """Return the model's line in params.yaml, as it must be."""
@@ -132,13 +158,14 @@ def load(
     if only is not None:
         specs = {p: oid for p, oid in specs.items() if p == compilation.spec_path(only)}
     specs = {p: oid for p, oid in specs.items() if PurePosixPath(p).stem not in skip}
-    shared = {path: tree[path].oid for path in (PARAMS, PIPELINE) if path in tree}
+    held = SETTINGS if SETTINGS in tree else PARAMS
+    shared = {path: tree[path].oid for path in (SETTINGS, PARAMS, PIPELINE) if path in tree}
     blobs = git.blobs([*specs.values(), *shared.values()])
     texts = {path: blobs[oid] for path, oid in shared.items()}
-    params, raw_params = _params(texts.get(PARAMS))
-    pipeline = _plain(texts.get(PIPELINE), PIPELINE)
+    params, raw_params = _params(texts.get(held), held)
+    pipeline = _pipeline(texts.get(PIPELINE), theirs=held == SETTINGS)
     told = raw_params.get("models", {}) == {}  # else the map's lines are among the settings
-    settings = models_map.settings(texts[PARAMS], texts[PIPELINE]) if told else None
+    settings = models_map.settings(*texts.values()) if told else None
     files = {path: blobs[oid] for path, oid in specs.items()}
     modes = {path: entry.mode for path, entry in tree.items()}
     kind = _kind(params, catalogue)
@@ -152,13 +179,19 @@ def load(
             {oid: PurePosixPath(path).stem for path, oid in specs.items() if path not in known},
             read,
         )
-    found = ContentIds(git, tree, read)
     models: dict[str, Desired | Invalid] = _invalid(problems, files, read)
-    for name, spec in read.items():
+    foreign = {name: spec for name, spec in read.items() if spec.spec.training.adopts}
+    own = {name: spec for name, spec in read.items() if name not in foreign}
+    found = ContentIds(git, tree, own)
+    for name, spec in own.items():
         models.setdefault(name, _desired(spec, params, found, pipeline, revision))
+    adoptions: dict[str, Adoption] = {}
+    source = adopting.Pipeline(git, tree, texts.get(PIPELINE) or b"")
+    for name, spec in foreign.items():
+        models[name] = _adopted(spec, params, source, revision, adoptions)
     return Fleet(
         revision, tree, params, pipeline, models, problems, raw_params, files,
-        _renaming(models, files), settings,
+        _renaming(models, files), settings, adoptions,
     )  # fmt: skip
 
 
@@ -189,17 +222,33 @@ def _is_spec(path: str) -> bool:
     return str(pure.parent) == SPECS and pure.suffix == ".yaml"
 
 
-def _params(text: bytes | None) -> tuple[Params, Mapping[str, Any]]:
+def _params(text: bytes | None, path: str) -> tuple[Params, Mapping[str, Any]]:
     if text is None:
         raise SpecError(
-            f"{PARAMS} is not in this commit",
+            f"{path} is not in this commit",
             reason="ParamsMissing",
             hint="run `reconciler compile` and commit what it writes",
         )
-    read = read_params(models_map.padded(text), PARAMS)
+    read = read_params(models_map.padded(text), path)
     if read.params is None:
         raise SpecError("; ".join(str(p) for p in read.problems), reason="InvalidParams")
     return read.params, read.data
+
+
+def _pipeline(text: bytes | None, *, theirs: bool) -> Mapping[str, Any]:
+    """Return the pipeline of models that are trained here.
+
+    Args:
+        text: dvc.yaml.
+        theirs: It belongs to a pipeline of the user's own, which may be read by DVC alone.
+    """
+    if not theirs:
+        return _plain(text, PIPELINE)
+    try:
+        found = _plain(text, PIPELINE)
+    except SpecError:
+        found = {}
+    return found if ours(found) else _plain(packaged(), PIPELINE)
 
 
 def _plain(text: bytes | None, path: str) -> Mapping[str, Any]:
@@ -251,6 +300,23 @@ def _declared(text: bytes, path: str) -> str | None:
     metadata = plain.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return name if isinstance(name, str) else None
+
+
+def _adopted(
+    spec: ModelSpec,
+    params: Params,
+    pipeline: adopting.Pipeline,
+    revision: str,
+    adoptions: dict[str, Adoption],
+) -> Desired | Invalid:
+    """Return what is declared of one adopted model, and keep in `adoptions` what trains it."""
+    try:
+        adoption = pipeline.adoption(spec)
+    except SpecError as error:
+        return Invalid(error.reason, f"{compilation.spec_path(spec.name)}: {error}")
+    adoptions[spec.name] = adoption
+    decided = adopted_fingerprint(spec, params, adoption.contents, adoption.stages)
+    return Desired(spec, decided, revision)
 
 
 def _desired(

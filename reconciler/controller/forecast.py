@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +19,8 @@ from reconciler.adapters.git import Git
 from reconciler.adapters.run_cache import Found, content
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.inputs import Inputs
-from reconciler.core.compilation import PARAMS, STAGES
+from reconciler.core import graph
+from reconciler.core.compilation import ADOPTING, PARAMS, PIPELINE, STAGES
 from reconciler.core.outlook import Result, Stage
 from reconciler.core.recipe import (
     Block,
@@ -28,6 +29,7 @@ from reconciler.core.recipe import (
     expected,
     ordered,
     recipe,
+    resolved,
     run_key,
     takes,
 )
@@ -129,12 +131,22 @@ class Forecaster:
     def _chain(self, model: str, blocks: Iterable[Block]) -> _Chain:
         overlays = self._fleet.slice_of(model)[1]
         try:
-            params = self._inputs.values(PARAMS, overlays)
-            found = [recipe(name, self._fleet.pipeline, params, model) for name in STAGES]
+            found = self._recipes(model, overlays)
         except UnresolvedError as error:
-            stages = [Stage(name, Result.UNKNOWN, str(error)) for name in STAGES]
+            names = (name.removesuffix(f"@{model}") for name in self._fleet.locked(model))
+            stages = [Stage(name, Result.UNKNOWN, str(error)) for name in names]
             return _Chain((), {}, overlays, stages)
         return _Chain(ordered(found), _by_key(blocks), overlays)
+
+    def _recipes(self, model: str, overlays: Mapping[str, bytes]) -> list[Recipe]:
+        adoption = self._fleet.adoptions.get(model)
+        if adoption is None:
+            params, pipeline = self._inputs.values(PARAMS, overlays), self._fleet.pipeline
+            return [recipe(name, pipeline, params, model) for name in STAGES]
+        bodies = self._inputs.values(PIPELINE, overlays)["stages"]
+        ours = graph.stages({"stages": {name: bodies[name] for name in bodies if name in ADOPTING}})
+        following = (replace(s, name=n.partition("@")[0]) for n, s in ours.items())
+        return [resolved(stage) for stage in (*adoption.stages, *following)]
 
     def _followed(self, chain: _Chain) -> bool:
         """Follow a model as far as is known here; False: the remote must be asked first."""

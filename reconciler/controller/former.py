@@ -28,7 +28,7 @@ class State:
     spec: ModelSpec
     contents: Contents
     line: Mapping[str, str]
-    """Its line in params.yaml, as it must be."""
+    """Its line in params.yaml, as it must be; empty for an adopted model."""
     runtime: Mapping[str, str]
     stages: Mapping[str, Any]
     """The model's own stages in dvc.yaml."""
@@ -39,6 +39,9 @@ def state(git: Git, fleet: Fleet, name: str) -> State | None:
     spec = fleet.spec(name)
     if spec is None:
         return None
+    if (adoption := fleet.adoptions.get(name)) is not None:
+        bodies = {stage.name: dict(stage.body) for stage in adoption.stages}
+        return State(spec, adoption.contents, {}, fleet.params.runtime, bodies)
     stages = fleet.pipeline.get("stages")
     own = {s: stages[s] for s in compilation.STAGES if s in stages} if stages else {}
     contents = content_ids(git, fleet.tree, spec)
@@ -60,6 +63,7 @@ def differences(old: State, new: State) -> tuple[Change, ...]:
     if source == old.spec.spec.data.source and old.contents.data != new.contents.data:
         found.append(Change(source, _short(old.contents.data), _short(new.contents.data)))
     found += changes(_code(old), _code(new))
+    found += changes(dict(old.contents.params), dict(new.contents.params))
     found += changes(dict(old.runtime), dict(new.runtime), "runtime")
     found += changes(old.stages, new.stages, compilation.PIPELINE)
     return tuple(found)

@@ -148,12 +148,21 @@ class Judging:
         )
 
     def _unseen(self, champion: Version, test: pl.DataFrame) -> Any:
-        """Return a mask of the rows that the champion's own split rule holds out."""
+        """Return a mask of the rows that the champion's own split rule holds out.
+
+        Of an adopted champion no rule is known: then they are those of its own declared table.
+        """
+        import polars as pl
+
+        from reconciler.core import tables
         from reconciler.core.splits import Rule as SplitRule
         from reconciler.core.splits import held_out
 
         bundle = self._artifacts.bundle(champion)
         plain = json.loads((bundle / "split.json").read_text(encoding="utf-8"))
+        if plain["method"] == "declared":
+            own = pl.read_parquet(self._artifacts.prepared(champion, "test.parquet"))
+            return tables.among(test, own)
         return held_out(SplitRule.from_json(plain), test)
 
     def _answers(self, champion: Version, version: Version, test: pl.DataFrame) -> pl.DataFrame:

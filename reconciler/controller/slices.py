@@ -10,7 +10,6 @@ from reconciler.adapters.git import Git
 from reconciler.adapters.slots import SlotPool
 from reconciler.controller.authored import Authored
 from reconciler.controller.training import Artifacts, Job, told
-from reconciler.core.compilation import STAGES
 from reconciler.spec.model import seconds
 
 
@@ -44,18 +43,20 @@ class Slices:
             done = dvc.repro(
                 slot,
                 job.model,
-                STAGES,
+                job.fleet.stages_of(job.model),
                 log=job.log,
                 on_stage=told(job.model, job.listen),
                 timeout_s=None if bound is None else seconds(bound),
                 cancel=job.cancelled,
-                known=[*Authored(self._git, job.fleet.tree).blocks(job.model), *job.known],
+                known=[*Authored(self._git, job.fleet).blocks(job.model), *job.known],
             )
-            Remote(slot.root).push_stages(*done.lock)  # before anything is on record
+            names = job.fleet.locked(job.model)
+            lock = {name: block for name, block in done.lock.items() if name in names}
+            Remote(slot.root).push_stages(*lock)  # before anything is on record
         return Artifacts(
             fingerprint=desired.fingerprint,
             revision=desired.revision,
             timeout=bound,
-            lock=dict(done.lock),
+            lock=lock,
             seconds=dict(done.seconds),
         )

@@ -49,12 +49,12 @@ class Stage:
         return bool(self.body.get("frozen"))
 
 
-def stages(pipeline: Mapping[str, Any], read: Read) -> dict[str, Stage]:
+def stages(pipeline: Mapping[str, Any], read: Read = lambda _: None) -> dict[str, Stage]:
     """Return every stage of a dvc.yaml by name.
 
     Args:
         pipeline: dvc.yaml at the top of the repository, as plain values.
-        read: Reads parameter files.
+        read: Reads parameter files; without it, templates have no values.
 
     Raises:
         SpecError: `InvalidPipeline`: it is not of the form that DVC asks for.

@@ -32,9 +32,9 @@ def padded(text: bytes) -> bytes:
     return _without(text, padding=True)
 
 
-def settings(params: bytes, pipeline: bytes) -> str:
-    """Return a digest of params.yaml without its `models:` map, and of dvc.yaml."""
-    parts = (hashlib.sha256(part).digest() for part in (cut(params), pipeline))
+def settings(*files: bytes) -> str:
+    """Return a digest of settings, params.yaml and dvc.yaml, without the `models:` map."""
+    parts = (hashlib.sha256(cut(file)).digest() for file in files)
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 

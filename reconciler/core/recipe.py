@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from reconciler.core.graph import Stage
+
 #: A block of dvc.lock: `cmd`, `deps`, `params`, `outs`.
 Block = Mapping[str, Any]
 
@@ -67,6 +69,23 @@ def recipe(name: str, pipeline: Mapping[str, Any], params: Mapping[str, Any], ke
         _params(body.get("params"), values),
         tuple(sorted(outs)),
     )
+
+
+def resolved(stage: Stage) -> Recipe:
+    """Return a stage of the user's own, whose templates are filled in already.
+
+    Raises:
+        UnresolvedError: It is written in a way that is not followed here.
+    """
+    if odd := next((word for word in _ODD if stage.body.get(word)), None):
+        raise UnresolvedError(f"{stage.name} has `{odd}`")
+    for word in ("outs", "metrics", "plots"):
+        list(_outs(stage.body.get(word), {}))
+    params = {path: tuple(sorted(keys)) for path, keys in sorted(stage.params)}
+    if not (stage.deps and stage.outs and stage.body.get("cmd")):
+        raise UnresolvedError("DVC keeps no result of a stage without `cmd`, `deps` or `outs`")
+    deps, outs = tuple(sorted(stage.deps)), tuple(sorted(stage.outs))
+    return Recipe(stage.name, stage.body["cmd"], deps, params, outs)
 
 
 def takes(stage: Recipe, before: Recipe) -> bool:

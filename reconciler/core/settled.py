@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.core.compilation import PARAMS, PIPELINE, SPECS
+from reconciler.core.compilation import PARAMS, PIPELINE, SETTINGS, SPECS
 
 if TYPE_CHECKING:
     from reconciler.core.record import Version
 
 #: Reasons of a plan without actions that rests on nothing but spec, settings and record.
 LASTING = frozenset({"Settled", "Retired"})
+_SHARED = frozenset({SETTINGS, PARAMS, PIPELINE})
 
 
 class Shown(NamedTuple):
@@ -62,7 +63,7 @@ def shown(champion: Version) -> Shown:
 
 def shared(changed: Iterable[str]) -> bool:
     """Return whether what changed in a tree may concern every model, through its settings."""
-    return not {PARAMS, PIPELINE}.isdisjoint(changed)
+    return not _SHARED.isdisjoint(changed)
 
 
 def concerned(models: Mapping[str, Known], changed: Iterable[str]) -> set[str]:
@@ -72,7 +73,7 @@ def concerned(models: Mapping[str, Known], changed: Iterable[str]) -> set[str]:
         models: The models that are settled.
         changed: Paths of files that were added, removed or changed in any way.
     """
-    files = set(changed) - {PARAMS, PIPELINE}
+    files = set(changed) - _SHARED
     found = {name for path in files if (name := _declares(path)) is not None}
     touched = {place for path in files if _declares(path) is None for place in _places(path)}
     if touched:

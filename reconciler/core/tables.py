@@ -12,11 +12,13 @@ import polars as pl
 from reconciler.core.metrics import Scored
 
 Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
 Label = str | int | bool | float
 
 ACTUAL = "actual"
 PREDICTION = "prediction"
 _CHANCE = "p:"
+_ROW = "\0row"  # no column of a table is called so
 
 
 def table(actual: pl.Series, values: Array, chances: Array | None, classes: Any) -> pl.DataFrame:
@@ -60,6 +62,22 @@ def slices(frame: pl.DataFrame, columns: Iterable[str]) -> dict[str, Array]:
     """
     known = [name for name in dict.fromkeys(columns) if name in frame.columns]
     return {name: _values(frame[name]) for name in known}
+
+
+def among(frame: pl.DataFrame, other: pl.DataFrame) -> Mask:
+    """Return which rows of `frame` stand in `other`, shape (rows,), by all columns of `other`.
+
+    None does where a column is missing, or holds another kind of value.
+    """
+    known = frame.schema
+    if any(known.get(name) != dtype for name, dtype in other.schema.items()):
+        return np.zeros(frame.height, dtype=bool)
+    names = other.columns
+    rows = frame.select(names).with_row_index(_ROW)
+    found = rows.join(other, on=names, how="semi", nulls_equal=True)[_ROW].to_numpy()
+    mask = np.zeros(frame.height, dtype=bool)
+    mask[found] = True
+    return mask
 
 
 def _values(column: pl.Series) -> Array:

@@ -34,11 +34,9 @@ def render(
     """
     facts = {
         "Task": sign.task,
-        "Data": f"`{source}`, {rows[0]} rows for training, {rows[1]} held out",
+        "Data": _data(training, source, rows),
         "Target": f"`{sign.target}`" + _classes(sign),
-        "Estimator": f"`{training['estimator'] or training['entrypoint']}`",
-        "Hyperparameters": f"`{json.dumps(training['hyperparameters'], sort_keys=True)}`",
-        "Seed": str(training["seed"]),
+        **_origin(training),
         "Form": f"{sign.form}: {reason}",
         "Libraries": ", ".join(f"{n} {v}" for n, v in sorted(runtime.items())) or "not declared",
     }
@@ -48,6 +46,24 @@ def render(
     if warnings:
         lines += ["", "## Warnings", "", *(f"- {warning}" for warning in warnings)]
     return "\n".join(lines) + "\n"
+
+
+def _data(training: Mapping[str, Any], source: str, rows: tuple[int, int]) -> str:
+    if not training["stages"]:
+        return f"`{source}`, {rows[0]} rows for training, {rows[1]} held out"
+    return f"`{source}`, {rows[1]} rows held out" if source else "known to its own stages alone"
+
+
+def _origin(training: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the model was made by; of an adopted one, its own stages know more."""
+    if training["stages"]:
+        stages = ", ".join(f"`{name}`" for name in training["stages"])
+        return {"Adopted": f"`{training['model']}`, written by {stages}"}
+    return {
+        "Estimator": f"`{training['estimator'] or training['entrypoint']}`",
+        "Hyperparameters": f"`{json.dumps(training['hyperparameters'], sort_keys=True)}`",
+        "Seed": str(training["seed"]),
+    }
 
 
 def _classes(sign: Signature) -> str:

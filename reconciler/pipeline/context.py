@@ -14,7 +14,14 @@ from reconciler.core.runtime import mismatches
 from reconciler.errors import SpecError
 from reconciler.spec import yaml
 from reconciler.spec.defaults import with_defaults
-from reconciler.spec.model import ModelSpec
+from reconciler.spec.model import (
+    DataSpec,
+    Metadata,
+    ModelSpec,
+    PackagingSpec,
+    Spec,
+    TrainingSpec,
+)
 from reconciler.spec.params import Params
 
 if TYPE_CHECKING:
@@ -33,6 +40,29 @@ class Context:
     spec: ModelSpec
     """With every default resolved."""
     params: Params
+    folders: tuple[str, ...] = ()
+    """Adopted models: where the user's own stages find their modules."""
+    writers: tuple[str, ...] = ()
+    """Adopted models: the stages that write the model file."""
+
+    @property
+    def prepared(self) -> Path:
+        """The folder of the held-out rows."""
+        return self.root / self._places.prepared
+
+    @property
+    def bundle(self) -> Path:
+        """The folder of the bundle."""
+        return self.root / self._places.bundle
+
+    @property
+    def report(self) -> Path:
+        """The folder of predictions, metrics and plot."""
+        return self.root / self._places.report
+
+    @property
+    def _places(self) -> compilation.Places:
+        return compilation.places(self.name, adopted=self.spec.spec.training.adopts)
 
 
 def load(name: str, root: Path) -> Context:
@@ -45,6 +75,9 @@ def load(name: str, root: Path) -> Context:
             not compiled after the last change; `RuntimeMismatch`: the installed libraries are
             not the declared ones.
     """
+    request = f"{compilation.ADOPTED}/{name}/request.json"
+    if (root / request).is_file():
+        return _adopted(name, root, _document(root, request))
     path = compilation.spec_path(name)
     params = _validated(Params, _document(root, compilation.PARAMS), compilation.PARAMS)
     raw = _document(root, path)
@@ -54,6 +87,26 @@ def load(name: str, root: Path) -> Context:
     _check_runtime(params)
     _check_line(root, spec, raw, params)
     return Context(name=name, root=root, spec=spec, params=params)
+
+
+def _adopted(name: str, root: Path, request: Mapping[str, Any]) -> Context:
+    """Return the context of an adopted model: what it is asked stands in one file, resolved."""
+    sections: Any = {
+        "data": DataSpec.model_validate(request["data"]),
+        "training": TrainingSpec.model_validate(request["training"]),
+        "packaging": PackagingSpec.model_validate(request["packaging"]),
+        "acceptance": (),  # nothing is judged here
+    }
+    spec = ModelSpec.model_construct(
+        api_version="reconciler/v1",
+        kind="Model",
+        metadata=Metadata(name=name),
+        spec=Spec.model_construct(**sections),
+    )
+    params = Params(runtime=request["runtime"])
+    _check_runtime(params)
+    folders, writers = tuple(request["folders"]), tuple(request["writers"])
+    return Context(name, root, spec, params, folders, writers)
 
 
 def _document(root: Path, path: str) -> dict[str, Any]:

@@ -25,18 +25,16 @@ def run(context: Context) -> None:
     Raises:
         TerminalError: The bundle is not whole, or does not answer the test split.
     """
-    bundle = context.root / "models" / context.name
-    data = context.root / "data" / "prepared" / context.name
-    predictor = open_bundle(bundle)
-    test = pl.read_parquet(data / "test.parquet")
+    predictor = open_bundle(context.bundle)
+    test = pl.read_parquet(context.prepared / "test.parquet")
     answers = answered(predictor, test)
-    out = context.root / "reports" / context.name
+    out = context.report
     out.mkdir(parents=True, exist_ok=True)
     answers.write_parquet(out / "predictions.parquet", compression="zstd", statistics=False)
     (out / "metrics.json").write_text(_metrics(predictor, answers), encoding="utf-8")
     _plot(answers, out / "plot.csv")
-    card = (bundle / "card.md").read_text(encoding="utf-8")
-    report.write(out / "report", predictor, test, answers, data / "train.parquet", card)
+    card = (context.bundle / "card.md").read_text(encoding="utf-8")
+    report.write(out / "report", predictor, test, answers, context.prepared / "train.parquet", card)
 
 
 def answered(predictor: Predictor, rows: pl.DataFrame) -> pl.DataFrame:

@@ -49,6 +49,8 @@ class Fitted:
     """As the native form has it."""
     tensors: Mapping[str, Array]
     """The rows on which the two forms must agree."""
+    indexed: Any = None
+    """The same pipeline answering indices, to be converted; None: it does so itself."""
 
 
 def export(
@@ -115,7 +117,8 @@ def _converted(fitted: Fitted, sign: Signature) -> tuple[bytes | None, str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of attributes that skl2onnx should no longer read
-            content = to_onnx(fitted.pipeline, sign)
+            convertible = fitted.pipeline if fitted.indexed is None else fitted.indexed
+            content = to_onnx(convertible, sign)
     except Exception as error:  # noqa: BLE001 - skl2onnx's converters raise whatever they like
         return None, f"it does not convert ({_first_line(error)})"
     try:

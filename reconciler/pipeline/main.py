@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-STAGES = ("prepare", "train", "evaluate")
+STAGES = ("prepare", "train", "evaluate", "adopt")
 
 #: Exit status of an error that waits for time (sysexits' EX_TEMPFAIL).
 TEMPORARY = 75

@@ -66,14 +66,14 @@ def run(context: Context) -> None:
 
 def prepare(table: Table, data: DataSpec) -> Prepared:
     """Return the table of `data` cast, checked, and split; see `run` for the errors."""
-    _check_names(table.frame.columns, data)
-    casts = _casts(table, data)
-    answer = target.resolve(casts[data.target], data)
-    features = tuple(c for n, c in casts.items() if n != data.target and n not in data.ignore)
+    check_names(table.frame.columns, data)
+    found = casts(table, data)
+    answer = target.resolve(found[data.target], data)
+    features = tuple(c for n, c in found.items() if n != data.target and n not in data.ignore)
     if not features:
         raise SpecError("no column is left to learn from", reason="NoFeatures")
-    auxiliary = tuple(name for name in data.ignore if name in casts and name != data.target)
-    others = [casts[name].column for name in auxiliary]
+    auxiliary = tuple(name for name in data.ignore if name in found and name != data.target)
+    others = [found[name].column for name in auxiliary]
     frame = pl.DataFrame([*(c.column for c in features), answer.column, *others])
     frame = frame.filter(frame[data.target].is_not_null())
     names = [c.column.name for c in features]
@@ -82,11 +82,11 @@ def prepare(table: Table, data: DataSpec) -> Prepared:
     target.check_sides(answer, frame[data.target], held)
     warnings = answer.warnings
     kinds = {c.column.name: c.type for c in features}
-    found = leakage.find(frame, kinds, answer, held, data.split)
-    if found and data.leakage == "refuse":
-        message = "; ".join(item.message for item in found)
-        raise TerminalError(message, reason=found[0].reason, hint="see data.leakage of the spec")
-    return Prepared(frame, features, answer, auxiliary, rule, held, (*warnings, *found))
+    leaks = leakage.find(frame, kinds, answer, held, data.split)
+    if leaks and data.leakage == "refuse":
+        message = "; ".join(item.message for item in leaks)
+        raise TerminalError(message, reason=leaks[0].reason, hint="see data.leakage of the spec")
+    return Prepared(frame, features, answer, auxiliary, rule, held, (*warnings, *leaks))
 
 
 def report(prepared: Prepared, data: DataSpec) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _feature(cast: Cast, data: DataSpec) -> dict[str, Any]:
     }
 
 
-def _check_names(columns: Sequence[str], data: DataSpec) -> None:
+def check_names(columns: Sequence[str], data: DataSpec) -> None:
     """Refuse names of the spec that the table does not have."""
     named = {"target": [data.target], "ignore": data.ignore, "columns": data.columns}
     split = [*data.split.key, *([data.split.column] if data.split.column else [])]
@@ -136,7 +136,7 @@ def _unknown(key: str, name: str, columns: Sequence[str]) -> SpecError | Termina
     return SpecError(message, reason="ColumnMissing", hint=hint)
 
 
-def _casts(table: Table, data: DataSpec) -> dict[str, Cast]:
+def casts(table: Table, data: DataSpec) -> dict[str, Cast]:
     """Return every column in its type; the contract holds for all of them."""
     casts: dict[str, Cast] = {}
     violations: list[Violation] = []

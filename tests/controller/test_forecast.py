@@ -150,7 +150,7 @@ def test_a_lock_that_the_author_kept_stands_in_for_the_run_cache(copy: Project) 
     shutil.rmtree(copy.root / ".dvc" / "cache" / "runs")
     assert results(copy)[0] is Result.NONE
     git = Git.open(copy.root)
-    blocks = Authored(git, git.tree("HEAD")).blocks("git")
+    blocks = Authored(git, fleets.load(git, git.resolve("HEAD"), CATALOGUE)).blocks("git")
     assert results(copy, known=blocks) == ALL_HERE
     assert results(copy, known=[{}, {"outs": "x"}, {"outs": [{"path": "p"}]}])[0] is Result.NONE
 

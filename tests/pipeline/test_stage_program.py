@@ -146,7 +146,7 @@ def test_wrong_usage_says_how_it_is_used(tmp_path: Path, words: tuple[str, ...])
     failed = stage(tmp_path, *words)
     assert failed.returncode == 2
     assert "usage: reconciler-stage" in failed.stderr
-    assert "{prepare,train,evaluate} name" in failed.stderr
+    assert "{prepare,train,evaluate,adopt} name" in failed.stderr
 
 
 def test_preparing_a_file_starts_without_scikit_learn_and_with_the_threads_fixed(

@@ -1,0 +1,112 @@
+"""Stage `adopt`: from a model that the user's own stages have left to a bundle.
+
+It runs in the slot, where those stages ran: the one place in which a pickle is loaded. What leaves
+it is ONNX, or a skops archive of reviewed types.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.bundle import encoding
+from reconciler.bundle.manifest import sha256
+from reconciler.bundle.predictor import indexed
+from reconciler.bundle.signature import Signature
+from reconciler.errors import TerminalError
+from reconciler.pipeline import foreign, heldout, preprocessing, train
+from reconciler.pipeline.export import Fitted, export
+from reconciler.pipeline.prepared import Prepared
+
+if TYPE_CHECKING:
+    from reconciler.pipeline.context import Context
+    from reconciler.pipeline.export import Exported
+    from reconciler.pipeline.heldout import HeldOut
+
+#: How the rows were held out: by the user's own stages, which say so by naming the table.
+_SPLIT = {"method": "declared"}
+_HINT = (
+    "build it from scikit-learn's own estimators and transformers, or let the stage write ONNX "
+    "itself and name that file as training.model"
+)
+
+
+def run(context: Context) -> None:
+    """Write the bundle of an adopted model, and the rows that it is scored on.
+
+    Raises:
+        SpecError: The table does not have the columns that the spec or the model names.
+        TerminalError: The file holds no model that can be shipped, or one that does not answer
+            the held-out rows.
+    """
+    training = context.spec.spec.training
+    path = training.model or ""
+    model = foreign.load(context.root, path, context.folders, context.writers)
+    rows = heldout.read(context.root, context.spec.spec.data, model)
+    _write_rows(context.prepared, rows)
+    data = _prepared(context.prepared, rows)
+    exported = _exported(context, model, data)
+    shutil.rmtree(context.bundle, ignore_errors=True)
+    context.bundle.mkdir(parents=True)
+    train.write(context.bundle, context, data, exported, ())
+
+
+def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exported:
+    section = context.spec.spec
+    rounded = section.data.precision == "float32"
+    tensors = preprocessing.plain(data.inputs, rounded=rounded)
+    sign = Signature(
+        model=context.name,
+        task=model.task if data.classes is None or len(data.classes) > 2 else "binary",
+        form="native",
+        precision=section.data.precision,
+        inputs=data.inputs,
+        tensors=tensors,
+        target=data.target,
+        classes=data.classes,
+        positive=data.positive,
+        probabilities=hasattr(model.estimator, "predict_proba"),
+    )
+    encoded = encoding.encode(sign, data.test)
+    foreign.try_out(model, sign, encoded)
+    fitted = Fitted(
+        model.estimator,
+        sign,
+        encoded,
+        None if indexed(model.estimator) else foreign.reindexed(model.estimator),
+    )
+    layouts = dict.fromkeys((tensors, preprocessing.separate(data.inputs, rounded=rounded)))
+    try:
+        return export(fitted, section.packaging.format, list(layouts))
+    except TerminalError as error:
+        hint = _HINT if error.reason == "UntrustedEstimator" else error.hint
+        message = f"{model.said}: {error.message}"
+        raise TerminalError(message, reason=error.reason, hint=hint) from error
+
+
+def _write_rows(folder: Path, rows: HeldOut) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    rows.frame.rechunk().write_parquet(
+        folder / "test.parquet", compression="zstd", compression_level=3, statistics=True
+    )
+    report = {"split": _SPLIT, "rows": {"test": rows.frame.height}, "warnings": []}
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _prepared(folder: Path, rows: HeldOut) -> Prepared:
+    """Return the rows as prepared data; the held-out rows are all that is known of the data."""
+    return Prepared(
+        task=rows.task,
+        inputs=rows.inputs,
+        target=rows.target,
+        classes=rows.classes,
+        positive=rows.positive,
+        split=_SPLIT,
+        warnings=(),
+        train=rows.frame,
+        test=rows.frame,
+        checksums={"test.parquet": sha256(folder / "test.parquet")},
+    )
