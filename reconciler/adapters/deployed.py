@@ -27,7 +27,7 @@ from reconciler.adapters.git_output import Entry
 from reconciler.adapters.layout import LAYOUT, MARK
 from reconciler.adapters.layout import REF as REF
 from reconciler.adapters.log import Logged, log
-from reconciler.adapters.pointers import champion_file, config_file, version_files
+from reconciler.adapters.pointers import champion_file, config_file, same_place, version_files
 from reconciler.adapters.snapshot import Reader, Snapshot
 from reconciler.core.notes import Note, describe, message, noted
 from reconciler.core.record import Record
@@ -147,6 +147,33 @@ class DeployedStore:
     def change(self, model: str, change: Change, author: Person | None = None) -> Record | None:
         """Change one record and return it as it stands after the commit; None when removed."""
         return self.commit({model: change}, author).records.get(model)
+
+    def names_remotes(self) -> bool:
+        """Return whether the branch names the default remote that is configured now."""
+        commit = self.read().commit
+        if commit is None:
+            return True
+        (oid,) = self._git.ids([f"{commit}:.dvc/config"])
+        named = self._git.blobs([oid])[oid] if oid else b""
+        return same_place(named, self._config)
+
+    def name_remotes(self) -> None:
+        """Have the branch name DVC's remotes as they are configured now, in a commit of its own.
+
+        Raises:
+            TransientError: Others were faster a hundred times.
+        """
+        self._adopt()
+        for _ in range(_ATTEMPTS):
+            before = self.read()
+            if before.commit is None or self.names_remotes():
+                return
+            tree = self._tree(before.commit, before.records, before.records)
+            text = "Name the remotes\n"
+            commit = self._git.commit_tree(tree, [before.commit], text, IDENTITY, self._clock())
+            if self._moved(before.commit, commit):
+                return
+        raise TransientError(f"{self.ref}: other writers were faster", reason="DeployedBusy")
 
     def history(self, model: str, most: int | None = None) -> tuple[tuple[Logged, Note], ...]:
         """Return the commits that changed one record, the newest first, and what each did to it.

@@ -61,6 +61,32 @@ def config_file(remotes: Mapping[str, Mapping[str, str]], default: str | None) -
     return "".join(f"{line}\n" for line in lines).encode()
 
 
+def same_place(old: bytes, new: bytes) -> bool:
+    """Return whether two texts of `config_file` name one place as the default remote.
+
+    A folder has another path in every clone that names it by a relative one, so two folders
+    under one name count as the same.
+    """
+    if old == new:
+        return True
+    before, after = _default(old), _default(new)
+    if before is None or after is None:
+        return before == after
+    folders = "://" not in before[1] and "://" not in after[1]
+    return before == after or (folders and before[0] == after[0])
+
+
+def _default(config: bytes) -> tuple[str, str] | None:
+    """Return name and URL of the default remote in a text of `config_file`; None: there is none."""
+    text = config.decode()
+    name = re.search(r"^\[core\]\n    remote = (.+)$", text, re.MULTILINE)
+    if name is None:
+        return None
+    section = text.partition(f"['remote \"{name[1]}\"']\n")[2].partition("\n[")[0]
+    url = re.search(r"^    url = (.+)$", section, re.MULTILINE)
+    return name[1], url[1] if url else ""
+
+
 def _outs(version: Version) -> dict[str, Pointer]:
     predictions = version.predictions
     single = predictions is not None and not predictions.md5.endswith(".dir")

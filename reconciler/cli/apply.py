@@ -15,7 +15,7 @@ from reconciler.cli.wiring import open_site
 from reconciler.controller.engine import Engine
 from reconciler.core.plan_file import KeptPlan
 from reconciler.core.standing import Standing
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 
 
 def run(models: tuple[str, ...], rev: str | None, jobs: int | None, plan: Path | None) -> int:
@@ -32,7 +32,19 @@ def run(models: tuple[str, ...], rev: str | None, jobs: int | None, plan: Path |
     except KeyboardInterrupt:
         console.print("interrupted; what was trained is kept, the next apply goes on from there")
         return 130
-    return _report(console, standings, told)
+    return max(_report(console, standings, told), _shared(console))
+
+
+def _shared(console: Console) -> int:
+    """Push what is kept to a DVC remote that is new; return 1 when that was not possible."""
+    try:
+        if pushed := open_site().share():
+            noun = "version" if pushed == 1 else "versions"
+            console.print(f"pushed {pushed} kept {noun} to the DVC remote", highlight=False)
+    except ReconcilerError as error:
+        console.print(f"✗ {error}", style="red", markup=False, soft_wrap=True)
+        return 1
+    return 0
 
 
 def _converged(

@@ -102,6 +102,15 @@ class Site:
         cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
         return Artifacts(cache, self.workspace.bundles, installed(LIBRARIES))
 
+    def share(self) -> int | None:
+        """Push what is kept to a DVC remote that the records do not name yet; see `share`."""
+        from reconciler.adapters import dvc_config
+        from reconciler.adapters.cache import Cache
+        from reconciler.adapters.dvc_remote import Remote
+        from reconciler.controller.sharing import share
+
+        return share(self.store, Remote(self.root), Cache(dvc_config.cache_dir(self.root)))
+
     @cached_property
     def reports(self) -> Reports:
         """What is known of versions, for people."""

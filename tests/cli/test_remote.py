@@ -123,3 +123,22 @@ def files(folder: Path) -> dict[str, bytes]:
     """Return the contents of a folder by path."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_a_remote_that_is_set_up_later_gets_what_was_recorded_before(
+    shared: Project, tmp_path: Path
+) -> None:
+    later = tmp_path / "later"
+    shared.call("dvc", "remote", "add", "-d", "later", "ssh://127.0.0.1:9/nowhere")
+    failed = shared.reconciler("apply", check=False)
+    assert failed.returncode == 1
+    assert "later" in failed.stdout
+    shared.call("dvc", "remote", "modify", "later", "url", str(later))
+    assert "pushed 1 kept version" in shared.reconciler("apply").stdout
+    assert str(later) in shared.git("show", "deployed:.dvc/config")
+    shared.call("dvc", "get", "-q", str(shared.root), "m", "--rev", "deployed", "-o", "got")
+    shutil.rmtree(shared.root / ".dvc" / "cache")
+    shutil.rmtree(shared.root / "got")
+    shared.call("dvc", "get", "-q", str(shared.root), "m", "--rev", "deployed", "-o", "got")
+    assert (shared.root / "got" / "manifest.json").exists()
+    assert "pushed" not in shared.reconciler("apply").stdout
