@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 
 from reconciler.adapters.git import Git, Person
 from reconciler.adapters.git_output import Entry
-from reconciler.adapters.layout import LAYOUT, MARK
+from reconciler.adapters.layout import LAYOUT, MARK, model_of, record_path
 from reconciler.adapters.layout import REF as REF
 from reconciler.adapters.log import Logged, log
 from reconciler.adapters.pointers import champion_file, config_file, same_place, version_files
@@ -44,6 +44,16 @@ _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _RESERVED = frozenset({"dvc", "versions"})  # dvc.yaml is DVC's, versions/ holds the versions
 _FILE, _TREE = "100644", "040000"
 _ATTEMPTS = 100
+
+
+class _AllBut:
+    """Every name but one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __contains__(self, name: object) -> bool:
+        return name != self._name
 
 
 class _Request:
@@ -70,6 +80,8 @@ class DeployedStore:
         default_remote: The one that DVC uses; None for none.
         window_s: Least time between two commits, in seconds.
         clock: Gives the time of a commit, aware.
+        only: The one model whose record is read and written; None: all are. The others stay as
+            they are, and a fleet of thousands costs no more than one model.
     """
 
     def __init__(
@@ -80,8 +92,10 @@ class DeployedStore:
         default_remote: str | None = None,
         window_s: float = 0.2,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        only: str | None = None,
     ) -> None:
         self._git = git
+        self._others: Container[str] = () if only is None else _AllBut(only)
         self.ref = ref
         self._upstream = f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}"
         self._config = config_file(remotes or {}, default_remote)
@@ -109,8 +123,14 @@ class DeployedStore:
             return Snapshot(None)
         latest = self._latest
         if latest.commit != commit:
-            latest = self._latest = self._reader.read(commit)
+            latest = self._latest = self._reader.read(commit, self._others)
         return latest
+
+    def names(self) -> tuple[str, ...]:
+        """Return every model that has a record, readable or not, without reading any; sorted."""
+        commit = self._git.read_ref(self.ref) or self._git.read_ref(self._upstream)
+        paths = self._git.level(commit) if commit is not None else {}
+        return tuple(sorted(name for path in paths if (name := model_of(path))))
 
     def read_others(self, skip: Container[str]) -> Snapshot:
         """Return the records of every model but those of `skip`; see `read`."""
@@ -185,7 +205,7 @@ class DeployedStore:
         commit = self.read().commit
         if commit is None:
             return ()
-        logged = log(self._git, commit, (f"{model}.yaml",), most)
+        logged = log(self._git, commit, (record_path(model),), most)
         return tuple((entry, _note(entry, model)) for entry in logged)
 
     def _write_pending(self, own: _Request) -> None:
@@ -267,8 +287,9 @@ class DeployedStore:
         root = {} if commit is None else self._git.level(commit)
         versions = self._git.level(f"{commit}:versions") if "versions" in root else {}
         config = self._folder({"config": self._config})
-        if root.get(".dvc") not in (None, config):
-            changed = {**every, **changed}  # the versions of each model name the remotes too
+        if root.get(".dvc") not in (None, config):  # the versions of each model name them too
+            assert commit is not None
+            changed = {**self._reader.read(commit).records, **every, **changed}
         for name in changed:
             for stale in (f"{name}.yaml", f"{name}.dvc"):
                 root.pop(stale, None)

@@ -31,7 +31,7 @@ _WIDE = 160
 def run(model: str, output: Plain) -> int:
     """Return 0; an unknown model is a usage error."""
     about = subject(model)
-    commits = about.site.store.history(model)
+    commits = about.store.history(model)
     versions = about.record.versions if about.record else ()
     if output is Plain.JSON:
         plain = {

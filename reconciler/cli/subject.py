@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.git import Person
 from reconciler.adapters.log import identity
 from reconciler.adapters.runtime import installed
@@ -33,6 +34,8 @@ class Subject:
     fleet: Fleet | None
     """What HEAD declares; None: that cannot be followed, for `trouble`."""
     trouble: SpecError | None
+    store: DeployedStore
+    """The release records, narrowed to this model."""
     snapshot: Snapshot
 
     @property
@@ -59,8 +62,9 @@ class Subject:
         """Return what decides about it in the user's name."""
         revision = self.fleet.revision if self.fleet else None
         author: Person = identity(self.site.git)
-        store = self.site.store
-        return Steering(self.name, store, self.desired, revision, author, lambda: datetime.now(UTC))
+        return Steering(
+            self.name, self.store, self.desired, revision, author, lambda: datetime.now(UTC)
+        )
 
     def fetch(self, version: Version) -> None:
         """Bring a version's bundle here, every byte verified."""
@@ -90,13 +94,14 @@ def subject(name: str) -> Subject:
         UsageError: None is called so; the nearest names stand in the hint.
     """
     site = open_site()
-    snapshot = site.store.read()
+    store = site.records(only=name)
+    snapshot = store.read()
     fleet, trouble = _fleet(site, name)
-    found = Subject(name, site, fleet, trouble, snapshot)
+    found = Subject(name, site, fleet, trouble, store, snapshot)
     on_record = name in snapshot.records or name in snapshot.quarantined
     if on_record or (_NAME.fullmatch(name) and _specified(found)):
         return found
-    raise unknown(name, {*_declared(site), *snapshot.records, *snapshot.quarantined})
+    raise unknown(name, {*_declared(site), *store.names()})
 
 
 def unknown(name: str, known: set[str]) -> UsageError:

@@ -76,7 +76,7 @@ def _decided(about: Subject, plan: Plan) -> datetime | None:
         if record and isinstance(desired, Desired)
         else None
     )
-    entries = about.site.store.history(about.name, _RECENT)
+    entries = about.store.history(about.name, _RECENT)
     if asked is not None and plan.reason != "OutOfPolicy":
         own = [e for e, note in entries if ("Version", str(asked.number)) in note.trailers]
         return own[0].when if own else None

@@ -85,11 +85,17 @@ class Site:
     @cached_property
     def store(self) -> DeployedStore:
         """The release records."""
+        return self.records()
+
+    def records(self, only: str | None = None) -> DeployedStore:
+        """Return the release records: of one model, or of all where it is None."""
         from reconciler.adapters import dvc_config
         from reconciler.adapters.deployed import DeployedStore
 
         remotes = dvc_config.remotes(self.root)
-        return DeployedStore(self.git, remotes=remotes.options, default_remote=remotes.default)
+        return DeployedStore(
+            self.git, remotes=remotes.options, default_remote=remotes.default, only=only
+        )
 
     @cached_property
     def artifacts(self) -> Artifacts:

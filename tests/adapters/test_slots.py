@@ -247,3 +247,11 @@ def test_a_folder_that_cannot_be_made_waits_for_time(root: Path) -> None:
     with pytest.raises(TransientError) as caught, pool(root).lease():
         pass
     assert caught.value.reason == "NotWritable"
+
+
+def test_a_lease_says_for_whom_it_is_while_it_lasts(root: Path) -> None:
+    slots = pool(root, 2)
+    assert slots.leases() == {}
+    with slots.lease("wine"), slots.lease("iris"):
+        assert set(pool(root).leases()) == {"wine", "iris"}
+    assert slots.leases() == {}

@@ -55,3 +55,13 @@ def _enter(workspace: Workspace) -> None:
     workspace.prepare()
     with workspace.alone():
         pass
+
+
+def test_who_is_at_work_is_told_without_disturbing_anybody(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert workspace.holder() is None
+    workspace.prepare()
+    assert workspace.holder() is None
+    with workspace.alone():
+        assert workspace.holder() == str(os.getpid())
+    assert workspace.holder() is None
