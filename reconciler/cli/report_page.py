@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.controller.reports import Report
 from reconciler.core.pictures.picture import Cell, Picture
+from reconciler.core.pictures.report import HEADING
 from reconciler.core.pictures.svg import element
 from reconciler.core.pictures.wording import shown, told
 from reconciler.core.uncertainty import Estimate
@@ -83,7 +84,7 @@ def _evidence(report: Report) -> str:
         (
             _text(item["metric"]),
             _where(item),
-            _text(_rule(item["threshold"])),
+            _wanted(item),
             told(item["value"]),
             _interval(item, report),
             f"{item['rows']:,}" if item["rows"] else "",
@@ -92,13 +93,20 @@ def _evidence(report: Report) -> str:
         for item in evidence
     ]
     heads = ("metric", "where", "wanted", "value", "95 % interval", "rows", "outcome")
-    return _table(heads, rows, "   nnn ") if rows else ""
+    return _table(heads, rows, "   nnn ", "evidence") if rows else ""
 
 
 def _where(item: Mapping[str, Any]) -> str:
     if item["slice"] is None:
         return element("span", "all rows", class_="soft")
     return f"{_text(item['slice'])} = {_text(item['slice_value'])}"
+
+
+def _wanted(item: Mapping[str, Any]) -> str:
+    """Return the rule; where its outcome does not follow from the value, with the reason."""
+    rule = _text(_rule(item["threshold"]))
+    plain = item["value"] is not None and "compare" not in item["threshold"]
+    return rule if plain else rule + element("small", _text(item["message"]))
 
 
 def _rule(threshold: Mapping[str, Any]) -> str:
@@ -110,10 +118,11 @@ def _rule(threshold: Mapping[str, Any]) -> str:
 
 
 def _interval(item: Mapping[str, Any], report: Report) -> str:
-    if item["low"] is not None or item["high"] is not None:
-        between = _between(item["low"], item["high"])
-        compared = "compare" in item["threshold"]
-        return f"better than the champion by {between}" if compared else between
+    between = _between(item["low"], item["high"])
+    if "compare" in item["threshold"]:
+        return f"better by {between}" if between else ""
+    if between:
+        return between
     known = report.intervals.get((item["metric"], item["slice"], item["slice_value"]))
     return _between(known.low, known.high) if known else ""
 
@@ -137,7 +146,8 @@ def _inlined(drawn: str) -> str:
 
 def _metrics(metrics: Sequence[Estimate]) -> str:
     rows = [(_text(m.metric), told(m.value), _between(m.low, m.high)) for m in metrics]
-    return _table(("metric", "value", "95 % interval"), rows, " nn") if rows else ""
+    heads = ("metric", "value", "95 % interval")
+    return _table(heads, rows, " nn", "metrics") if rows else ""
 
 
 def _origin(report: Report) -> str:
@@ -178,7 +188,8 @@ def _recipe(report: Report) -> str:
             f"dvc get . versions/{model}/{version.number}/bundle --rev deployed -o {model}",
         ]
     words = "With the libraries above, equal inputs give the bundle above, byte for byte."
-    return element("pre", _text("\n".join(lines))) + element("p", words, class_="soft")
+    told_ = "\n".join(html.escape(shown(line)) if line else "" for line in lines)
+    return element("pre", told_) + element("p", words, class_="soft")
 
 
 def _card(card: str) -> str:
@@ -189,7 +200,7 @@ def _card(card: str) -> str:
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.disable(["link", "image", "autolink", "reference"])
-    tokens = reader.parse(card.partition("\n")[2])
+    tokens = reader.parse(card.partition("\n")[2].partition(HEADING)[0])
     for token in tokens:
         if token.tag in ("h1", "h2", "h3"):
             token.tag = "h4"
@@ -201,7 +212,7 @@ def _listed(items: Iterable[str]) -> str:
     return element("ul", *parts, class_="plain") if parts else ""
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kinds: str) -> str:
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kinds: str, style: str = "") -> str:
     """Return a table of cells that are HTML already; `n` in `kinds` marks a column of numbers."""
     styles = [{"class_": "n"} if kind == "n" else {} for kind in kinds]
     top = [
@@ -212,8 +223,8 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kinds: str) -> s
         element("tr", *(element("td", c, **s) for c, s in zip(row, styles, strict=True)))
         for row in rows
     ]
-    table = element("table", element("thead", element("tr", *top)), element("tbody", *body))
-    return element("div", table, class_="wide")
+    parts = element("thead", element("tr", *top)), element("tbody", *body)
+    return element("div", element("table", *parts, class_=style), class_="wide")
 
 
 def _cell(cell: Cell) -> str:

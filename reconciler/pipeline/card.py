@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
+
+from reconciler.core.pictures.report import HEADING
+from reconciler.core.pictures.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciler.bundle.signature import Signature
+
+#: A bar that is no border of a table's cell.
+_PIPE = "\\|"
 
 
 def render(
@@ -35,23 +42,28 @@ def render(
     facts = {
         "Task": sign.task,
         "Data": _data(training, source, rows),
-        "Target": f"`{sign.target}`" + _classes(sign),
+        "Target": _code(sign.target) + _classes(sign),
         **_origin(training),
         "Form": f"{sign.form}: {reason}",
         "Libraries": ", ".join(f"{n} {v}" for n, v in sorted(runtime.items())) or "not declared",
     }
     lines = [f"# {sign.model}", "", *(f"- **{name}**: {value}" for name, value in facts.items())]
     lines += ["", "## Inputs", "", "| name | type | missing value |", "|---|---|---|"]
-    lines += [f"| `{i.name}` | {i.type} | {_null(i.null)} |" for i in sign.inputs]
+    lines += [
+        f"| {_code(i.name).replace('|', _PIPE)} | {i.type} | {_null(i.null)} |" for i in sign.inputs
+    ]
     if warnings:
         lines += ["", "## Warnings", "", *(f"- {warning}" for warning in warnings)]
+    lines += ["", HEADING, "", f"Pictures and intervals: `reconciler report {sign.model}`."]
     return "\n".join(lines) + "\n"
 
 
 def _data(training: Mapping[str, Any], source: str, rows: tuple[int, int]) -> str:
     if not training["stages"]:
-        return f"`{source}`, {rows[0]} rows for training, {rows[1]} held out"
-    return f"`{source}`, {rows[1]} rows held out" if source else "known to its own stages alone"
+        return f"{_code(source)}, {rows[0]} rows for training, {rows[1]} held out"
+    return (
+        f"{_code(source)}, {rows[1]} rows held out" if source else "known to its own stages alone"
+    )
 
 
 def _origin(training: Mapping[str, Any]) -> dict[str, str]:
@@ -61,7 +73,7 @@ def _origin(training: Mapping[str, Any]) -> dict[str, str]:
         return {"Adopted": f"`{training['model']}`, written by {stages}"}
     return {
         "Estimator": f"`{training['estimator'] or training['entrypoint']}`",
-        "Hyperparameters": f"`{json.dumps(training['hyperparameters'], sort_keys=True)}`",
+        "Hyperparameters": _code(json.dumps(training["hyperparameters"], sort_keys=True)),
         "Seed": str(training["seed"]),
     }
 
@@ -69,9 +81,17 @@ def _origin(training: Mapping[str, Any]) -> dict[str, str]:
 def _classes(sign: Signature) -> str:
     if sign.classes is None:
         return ""
-    listed = ", ".join(f"`{label}`" for label in sign.classes)
-    positive = f"; positive `{sign.positive}`" if sign.task == "binary" else ""
+    listed = ", ".join(_code(label) for label in sign.classes)
+    positive = f"; positive {_code(sign.positive)}" if sign.task == "binary" else ""
     return f", one of {listed}{positive}"
+
+
+def _code(value: object) -> str:
+    """Return any text as a code span that ends where the text does."""
+    text = shown(value)
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    room = " " if "`" in text else ""
+    return f"{fence}{room}{text}{room}{fence}"
 
 
 def _null(null: str | None) -> str:

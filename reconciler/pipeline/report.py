@@ -27,7 +27,7 @@ from reconciler.core.pictures import (
     roc,
 )
 from reconciler.core.pictures.picture import Picture
-from reconciler.core.pictures.report import FILE, FORMAT, to_plain
+from reconciler.core.pictures.report import FILE, FORMAT, HEADING, to_plain
 from reconciler.pipeline.importance import measure
 
 #: Training rows that are answered to be compared with the held-out ones.
@@ -95,7 +95,7 @@ def _training(predictor: Predictor, path: Path) -> Scored | None:
 
 
 def _card(card: str, drawn: tuple[Picture, ...]) -> str:
-    parts = [card.rstrip("\n"), "## On the held-out rows"]
+    parts = [card.partition(HEADING)[0].rstrip("\n"), HEADING]
     parts += [f"### {p.title}\n\n![{p.title}]({p.name}.svg)\n\n{_plain(p.summary)}" for p in drawn]
     return "\n\n".join(parts) + "\n"
 

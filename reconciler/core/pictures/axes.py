@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 #: Size of a picture and the room around its axes, in pixels.
 WIDTH, HEIGHT = 480.0, 350.0
-LEFT, RIGHT, TOP, BOTTOM = 74.0, 16.0, 30.0, 48.0
+LEFT, RIGHT, TOP, BOTTOM = 82.0, 16.0, 30.0, 48.0
 #: Width of a character, about.
 _COLUMN = 6.6
 
@@ -136,6 +136,6 @@ def _vertical(x: Scale, y: Scale, name: str) -> list[str]:
         parts.append(svg.line((x.start, at), (x.end, at), "grid"))
         parts.append(svg.text((x.start - 8, at), words, anchor="end", width=12))
     height = (y.start + y.end) / 2
-    turned = f"rotate(-90 12 {svg.number(height)})"
-    label = svg.text((12, height), name, anchor="middle", style="ink", width=44, transform=turned)
+    turned = f"rotate(-90 9 {svg.number(height)})"
+    label = svg.text((9, height), name, anchor="middle", style="ink", width=44, transform=turned)
     return [*parts, label]

@@ -83,8 +83,8 @@ def _picture(found: Bins, names: tuple[str, str]) -> Picture:
     title, worst = "Calibration", int(np.argmax(np.abs(found.said - found.true) * found.rows))
     summary = (
         f"What the model says is off by {100 * found.error:.1f} percentage points on average."
-        f" Where it says {100 * found.said[worst]:.0f} % on average,"
-        f" {100 * found.true[worst]:.0f} % of {found.rows[worst]:,} rows come true."
+        f" Where it says {100 * found.said[worst]:.1f} % on average,"
+        f" {100 * found.true[worst]:.1f} % of {found.rows[worst]:,} rows come true."
     )
     document = svg.document("calibration", title, summary, (WIDTH, HEIGHT), _drawn(found, names))
     rows = tuple(

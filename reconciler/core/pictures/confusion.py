@@ -19,7 +19,7 @@ Counts = npt.NDArray[np.int64]
 #: Classes that are told apart; the rarer ones of more are counted together.
 MOST = 30
 #: Width of all cells; of one, at least and at most; and from which on a cell holds more.
-_SIDE, _LEAST, _LARGEST = 330.0, 13.0, 96.0
+_SIDE, _LEAST, _LARGEST = 330.0, 13.0, 128.0
 _COUNTED, _SHARED = 22.0, 60.0
 #: Columns of a label, and pixels of a column.
 _WORDS, _COLUMN = 14, 7.0

@@ -9,6 +9,8 @@ from reconciler.core.pictures.picture import Picture
 
 FILE = "report.json"
 FORMAT = 1
+#: Of the card's last section, which stands for the pictures.
+HEADING = "## On the held-out rows"
 
 
 def to_plain(pictures: Iterable[Picture]) -> list[dict[str, Any]]:
