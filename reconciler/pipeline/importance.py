@@ -25,8 +25,11 @@ Tensors = Mapping[str, Array]
 
 #: Rows that are answered in all, and cells that are copied for it.
 _ANSWERED, _CELLS = 20_000, 20_000_000
+#: Native models answer slowly, some by going through all training rows: so many times the test
+#: rows are answered at most, but for the least.
+_TIMES, _FEWEST = 4, 2_000
 #: Rows of the sample, inputs that are shuffled one by one, and times that each is.
-_ROWS, _INPUTS, _REPEATS = 1_000, 64, 5
+_ROWS, _INPUTS, _REPEATS = 1_000, 64, 3
 _LEAST = 100
 
 
@@ -47,7 +50,10 @@ def measure(predictor: Predictor, test: pl.DataFrame) -> Importance:
     others together, so that it shows when they matter after all.
     """
     sign = predictor.signature
-    rows, repeats = budget(test.height, len(sign.inputs), _width(sign))
+    answered = _ANSWERED
+    if sign.form == "native":
+        answered = min(answered, max(_TIMES * test.height, _FEWEST))
+    rows, repeats = budget(test.height, len(sign.inputs), _width(sign), answered)
     sample = test[_places(test.height, rows)]
     tensors = encode(sign, sample)
     actual = sample[sign.target].to_numpy()
@@ -70,18 +76,20 @@ def measure(predictor: Predictor, test: pl.DataFrame) -> Importance:
     return Importance(tuple(shuffled(name, [name]) for name in single), rest, rows)
 
 
-def budget(rows: int, inputs: int, width: int) -> tuple[int, int]:
+def budget(rows: int, inputs: int, width: int, answered: int) -> tuple[int, int]:
     """Return how many rows are answered how often for each input.
 
     Args:
         rows: Rows there are.
         inputs: Inputs there are.
         width: Cells of an encoded row.
+        answered: Rows that may be answered in all; a hundred for each input may be at any rate.
     """
     tried = max(min(inputs, _INPUTS), 1)
     copied = max(_CELLS // (tried * max(width, 1)), _LEAST // 4)
-    sample = min(rows, _ROWS, max(_ANSWERED // tried, _LEAST), copied)
-    return sample, min(max(_ANSWERED // (tried * max(sample, 1)), 1), _REPEATS)
+    each = min(max(answered // tried, _LEAST), copied, _ROWS)
+    sample = max(min(rows, each), 1)
+    return sample, min(max(each // sample, 1), _REPEATS)
 
 
 def _width(sign: Signature) -> int:

@@ -30,7 +30,7 @@ from reconciler.core.pictures.picture import Picture
 from reconciler.core.pictures.report import FILE, FORMAT, HEADING, to_plain
 from reconciler.pipeline.importance import measure
 
-#: Training rows that are answered to be compared with the held-out ones.
+#: Training rows that are answered to be compared with the held-out ones, at most as many.
 _TRAINING = 2_000
 
 
@@ -54,7 +54,7 @@ def write(
     """
     sign = predictor.signature
     scored = tables.scored(answers, sign.classes, sign.positive)
-    train = _training(predictor, training)
+    train = _training(predictor, training, min(test.height, _TRAINING))
     drawn = tuple(_pictures(predictor, test, scored, train))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -82,12 +82,12 @@ def _pictures(
         yield importance.draw(scored, found.effects, found.rest, found.rows)
 
 
-def _training(predictor: Predictor, path: Path) -> Scored | None:
-    """Return the answers on at most two thousand training rows, evenly spaced; None without."""
-    if not path.is_file():
+def _training(predictor: Predictor, path: Path, most: int) -> Scored | None:
+    """Return the answers on evenly spaced training rows; None where there are none."""
+    if not path.is_file() or not most:
         return None
     rows = pl.read_parquet(path)
-    places = np.unique(np.linspace(0, rows.height - 1, min(rows.height, _TRAINING)).astype(int))
+    places = np.unique(np.linspace(0, rows.height - 1, min(rows.height, most)).astype(int))
     sample, sign = rows[places.tolist()], predictor.signature
     found = predictor.predict(sample)
     truth = sample[sign.target].to_numpy()

@@ -96,6 +96,19 @@ def test_a_clone_without_a_cache_serves_and_judges_and_trains_nothing(
     assert not list((clone.root / ".reconciler" / "logs").glob("*.log"))
 
 
+def test_a_clone_without_a_cache_shows_the_report_with_its_pictures(
+    shared: Project, tmp_path: Path
+) -> None:
+    clone = Project(tmp_path / "clone", tmp_path / "another-home")
+    shared.git("clone", "-q", str(shared.root), str(clone.root))
+    said = clone.reconciler("report", "m", "--html", str(tmp_path / "m.html"))
+    assert "4 pictures" in said.stderr
+    assert (tmp_path / "m.html").read_text().count("<svg ") == 4
+    there = shared.reconciler("report", "m", "--html", str(tmp_path / "there.html"))
+    assert "4 pictures" in there.stderr
+    assert (tmp_path / "m.html").read_bytes() == (tmp_path / "there.html").read_bytes()
+
+
 def test_nothing_is_put_on_record_while_the_remote_is_away_and_all_is_once_it_is_back(
     shared: Project, tmp_path: Path
 ) -> None:
