@@ -28,10 +28,14 @@ class Remote:
 
     Args:
         root: The folder with `.dvc/`.
+        cache: Where content is brought and taken from; None: the repository's own cache.
+        limit_s: Seconds that each call may take.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cache: Path | None = None, limit_s: float = _LIMIT_S) -> None:
         self._root = root
+        self._cache = cache
+        self._limit_s = limit_s
 
     @property
     def configured(self) -> bool:
@@ -79,9 +83,7 @@ class Remote:
             TransientError: The remote cannot be reached.
         """
         with self._aside(sorted(kept)) as place:
-            # `dvc gc` sweeps the cache as well: it is given an empty one
-            nowhere = f"[cache]\n    dir = {place / 'cache'}\n"
-            (place / ".dvc" / "config.local").write_text(nowhere, encoding="utf-8")
+            _use(place, place / "cache")  # `dvc gc` sweeps the cache as well: here, an empty one
             options = ("--workspace", "--cloud", "--force", *(("--dry",) if dry else ()))
             done = self._dvc("gc", options, place)
             self._check(done)
@@ -104,10 +106,12 @@ class Remote:
             settings = dvc_config.for_slot(self._root, place / "site")
             (place / ".dvc" / "config").write_text(settings, encoding="utf-8")
             (place / "content.dvc").write_text(json.dumps({"outs": outs}), encoding="utf-8")
+            if self._cache is not None:
+                _use(place, self._cache)
             yield place
 
     def _dvc(self, command: str, targets: Sequence[str], where: Path) -> Completed:
-        return run(argv(command, *targets), where, environment(), timeout_s=_LIMIT_S)
+        return run(argv(command, *targets), where, environment(), timeout_s=self._limit_s)
 
     def _check(self, done: Completed) -> None:
         if done.code == 0:
@@ -119,6 +123,12 @@ class Remote:
             name = str(dvc_config.remotes(self._root).default)
             found = _failure(name, " ".join(errors).removeprefix("ERROR: "))
         raise found
+
+
+def _use(place: Path, cache: Path) -> None:
+    """Have DVC use another cache in this folder."""
+    text = f"[cache]\n    dir = {cache}\n"
+    (place / ".dvc" / "config.local").write_text(text, encoding="utf-8")
 
 
 def failure(lines: Sequence[str]) -> TransientError | TerminalError | None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from reconciler import __version__
 from reconciler.adapters.runtime import installed
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.cli.asking import asking
 from reconciler.cli.expectation import expect
-from reconciler.cli.request import Request, unchanged
+from reconciler.cli.request import Request, check_known, listed, unchanged
+from reconciler.cli.served import LOOKED_AT, UNSERVED
 from reconciler.cli.wiring import Others, Site
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.healing import with_targets
 from reconciler.controller.preview import Facts, Preview
 from reconciler.controller.recall import Recalled, nothing
 from reconciler.core import compilation
 from reconciler.core.outlook import Kind, Outlook, Row
 from reconciler.core.runtime import LIBRARIES, Mismatch, mismatches
-from reconciler.errors import UsageError
 from reconciler.spec.problems import Problem
 
 
@@ -34,91 +35,123 @@ def look_ahead(site: Site, request: Request, known: Recalled | None = None) -> O
         UsageError: A revision or a model is not known.
         SpecError: params.yaml or dvc.yaml, on which every model rests, cannot be followed.
     """
-    with _subject(site, request, known) as (place, others):
-        fleet, snapshot = others.fleet, others.snapshot
-        base = place.fleet(request.base) if request.base is not None else None
-        preview = Preview(_facts(place, others, base))
-        rows = _rows(preview, request, others.recalled)
-        if request.plain and request.rev == "HEAD" and not request.models:
-            site.remember(others, _plans(rows, others.recalled))
-        expected = expect(
-            place,
-            fleet,
-            snapshot.records,
-            tuple(row for row in rows if request.models or row.reason != "Retired"),
-            request.jobs,
-            offline=request.offline,
-        )
-        return Outlook(
-            revision=fleet.revision,
-            rev=request.rev,
-            rows=expected.rows,
-            version=__version__,
-            deployed=snapshot.commit,
-            runtime=fleet.params.runtime,
-            base=base.revision if base else None,
-            uncommitted=request.uncommitted,
-            chosen=request.models or None,
-            problems=_problems(request, fleet, base),
-            notes=_notes(place, request, others),
-            jobs=request.jobs,
-            seconds=expected.seconds,
-            untimed=expected.untimed,
-        )
+    if request.plain:
+        return _of_commit(site, request, known or nothing(site.git.resolve(request.rev)))
+    from reconciler.cli.whatif import what_if
+
+    return what_if(site, request)
 
 
-@contextmanager
-def _subject(site: Site, request: Request, known: Recalled | None) -> Iterator[tuple[Site, Others]]:
-    """Give what is planned, and the repository in which its commit can be read."""
-    if not request.uncommitted:
-        commit = site.git.resolve(request.rev)
-        yield site, site.others(commit, known or nothing(commit))
-        return
-    from reconciler.adapters.working_copy import working_copy
+def planned(
+    site: Site,
+    request: Request,
+    fleet: Fleet,
+    snapshot: Snapshot,
+    base: Fleet | None = None,
+    settled: Collection[str] = (),
+) -> tuple[Row, ...]:
+    """Return the rows of models that must be looked at, those that were not asked for left out.
 
-    with working_copy(site.git) as git:
-        place = replace(site, git=git)
-        commit = git.capture()
-        yield place, place.others(commit, nothing(commit))
+    Args:
+        site: The repository, in which the fleets' commits can be read.
+        request: What was asked.
+        fleet: What is declared.
+        snapshot: What is on record.
+        base: What is taken as satisfied; who asks so need not be who carries it out, so that
+            the libraries of this machine do not matter then.
+        settled: Models that there are besides.
+
+    Raises:
+        UsageError: `UnknownModel`.
+    """
+    with asking(site, offline=request.offline) as ask:
+        differing = () if base else libraries(fleet)
+        now = datetime.now(UTC)
+        facts = Facts(site.git, fleet, site.catalogue, snapshot, differing, ask, now, base)
+        preview = Preview(facts)
+        names = preview.names()
+        check_known(request.models, {*names, *settled})
+        return tuple(preview.row(name) for name in request.models or names)
 
 
-def _facts(site: Site, others: Others, base: Fleet | None) -> Facts:
-    return Facts(
-        git=site.git,
-        fleet=others.fleet,
-        catalogue=site.catalogue,
-        snapshot=others.snapshot,
-        # who plans a pull request need not be who carries it out
-        mismatches=() if base else _mismatches(others.fleet),
-        ask=site.ask,
-        now=datetime.now(UTC),
-        base=base,
+def outlook(
+    site: Site,
+    request: Request,
+    fleet: Fleet,
+    snapshot: Snapshot,
+    rows: Sequence[Row],
+    settled: Sequence[Row] = (),
+    base: Fleet | None = None,
+    notes: tuple[str, ...] = (),
+) -> Outlook:
+    """Return the whole plan: the rows with their stages, how long they take, what is wrong.
+
+    Args:
+        site: The repository, in which the fleet's commit can be read.
+        request: What was asked.
+        fleet: What is planned.
+        snapshot: What is on record.
+        rows: Of the models that were looked at.
+        settled: Of those that need no look.
+        base: What is taken as satisfied.
+        notes: What is to be said above the plan.
+    """
+    shown = [row for row in rows if request.models or row.reason != "Retired"]
+    expected = expect(site, fleet, snapshot.records, shown, request.jobs, offline=request.offline)
+    return Outlook(
+        revision=fleet.revision,
+        rev=request.rev,
+        rows=tuple(sorted((*settled, *expected.rows), key=lambda row: row.model)),
+        version=__version__,
+        deployed=snapshot.commit,
+        runtime=fleet.params.runtime,
+        base=base.revision if base else None,
+        uncommitted=request.uncommitted,
+        chosen=request.models or None,
+        problems=_problems(request, fleet, base),
+        notes=notes,
+        jobs=request.jobs,
+        seconds=expected.seconds,
+        untimed=expected.untimed,
     )
 
 
-def _mismatches(fleet: Fleet) -> tuple[Mismatch, ...]:
+def libraries(fleet: Fleet) -> tuple[Mismatch, ...]:
+    """Return the libraries that are not installed here as the fleet declares them."""
     declared = fleet.params.runtime
     return mismatches(declared, installed(tuple({*LIBRARIES, *declared})))
 
 
-def _rows(preview: Preview, request: Request, known: Recalled) -> tuple[Row, ...]:
-    names = sorted({*preview.names(), *known.models})
-    if unknown := [name for name in request.models if name not in names]:
-        hint = f"there are: {', '.join(names) or 'none'}"
-        raise UsageError(f"no model is called {unknown[0]}", reason="UnknownModel", hint=hint)
-    return tuple(
-        unchanged(known, name) if name in known.models else preview.row(name)
-        for name in dict.fromkeys(request.models or names)
-    )
+def _of_commit(site: Site, request: Request, known: Recalled) -> Outlook:
+    """Return the plan of a commit against what is on record: what apply would carry out."""
+    others = site.others(known.revision, known)
+    known, fleet, snapshot = others.recalled, others.fleet, others.snapshot
+    rows = planned(site, request, fleet, snapshot, settled=known.models)
+    if request.rev == "HEAD" and not request.models:
+        site.remember(others, {row.model: _at_rest(row) for row in rows})
+    names = () if request.models else [name for name in known.models if listed(known, name)]
+    settled = [unchanged(known, name) for name in names]
+    rows, unseen = _served(site, rows, others, len(settled))
+    notes = (*site.beside(others.named(), request.rev, fleet.revision), *unseen)
+    return outlook(site, request, fleet, snapshot, rows, settled, notes=notes)
 
 
-def _plans(rows: Iterable[Row], known: Recalled) -> dict[str, tuple[str, str] | None]:
-    """Return reason and message of each model that was looked at; None: it has a next step."""
-    return {
-        row.model: (row.reason, row.message) if row.kind is Kind.UNCHANGED else None
-        for row in rows
-        if row.model not in known.models
-    }
+def _at_rest(row: Row) -> tuple[str, str] | None:
+    return (row.reason, row.message) if row.kind is Kind.UNCHANGED else None
+
+
+def _served(
+    site: Site, rows: tuple[Row, ...], others: Others, settled: int
+) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """Return the rows with what their targets need; or a note that nothing is served here."""
+    records, known = others.snapshot.records.values(), others.recalled.models.values()
+    released = any(r.champion for r in records) or any(one.champion for one in known)
+    if not released or len(rows) + settled > LOOKED_AT:
+        return rows, ()
+    serving = site.serving(others.fleet)
+    if serving.unused():
+        return rows, (UNSERVED,)
+    return with_targets(rows, serving, others.fleet, others.snapshot), ()
 
 
 def _problems(request: Request, fleet: Fleet, base: Fleet | None) -> tuple[Problem, ...]:
@@ -126,14 +159,3 @@ def _problems(request: Request, fleet: Fleet, base: Fleet | None) -> tuple[Probl
     before = base.problems if base else ()
     paths = {compilation.spec_path(name) for name in request.models}
     return tuple(p for p in fleet.problems if p not in before and (not paths or p.path in paths))
-
-
-def _notes(site: Site, request: Request, others: Others) -> tuple[str, ...]:
-    if request.uncommitted:
-        return ()
-    if request.base is None:
-        return site.beside(others.named(), request.rev, others.fleet.revision)
-    differ = ", ".join(str(item) for item in _mismatches(others.fleet))
-    return (
-        (f"apply could not train with the libraries of this machine: {differ}",) if differ else ()
-    )

@@ -54,7 +54,7 @@ def _row(console: Console, row: Row, width: int) -> None:
 
     mark, style = _MARKS[row.kind]
     head = Text.assemble((f"{mark} {row.kind:<9} ", style), (row.model.ljust(width), "bold"))
-    if row.kind is Kind.BLOCKED:
+    if row.kind is Kind.BLOCKED or (row.speaks and not row.changes):
         head.append(f"  {row.reason}: {row.message}")
     for line in (head, *(f"      {detail}" for detail in _details(row))):
         console.print(line, soft_wrap=True, highlight=False, markup=False)

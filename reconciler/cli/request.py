@@ -6,11 +6,12 @@ Nothing is imported here that parses, validates or draws: most plans find nothin
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
+from reconciler.cli.served import astray, unserved
 from reconciler.core.outlook import Kind, Outlook, Row
 from reconciler.errors import UsageError
 
@@ -59,12 +60,31 @@ def request(
             reason="Contradiction",
         )
     places = jobs or os.cpu_count() or 1
-    return Request(tuple(models or ()), rev or "HEAD", base, uncommitted, offline, places)
+    return Request(
+        tuple(dict.fromkeys(models or ())), rev or "HEAD", base, uncommitted, offline, places
+    )
 
 
 def recalled(site: Site, request: Request) -> Recalled | None:
     """Return the models that need no look; None: the request is not about a commit alone."""
-    return site.recall(site.git.resolve(request.rev)) if request.plain else None
+    if not request.plain:
+        return None
+    known = site.recall(site.git.resolve(request.rev))
+    return known.without(astray(site, known, request.models))
+
+
+def check_known(models: Collection[str], known: Collection[str]) -> None:
+    """Refuse a model that is neither declared nor on record.
+
+    Raises:
+        UsageError: `UnknownModel`.
+    """
+    if unknown := [name for name in models if name not in known]:
+        raise UsageError(
+            f"no model is called {unknown[0]}",
+            reason="UnknownModel",
+            hint=f"there are: {', '.join(sorted(known)) or 'none'}",
+        )
 
 
 def from_memory(site: Site, request: Request, known: Recalled) -> Outlook | None:
@@ -72,8 +92,7 @@ def from_memory(site: Site, request: Request, known: Recalled) -> Outlook | None
     models = known.models
     if not (models.keys() >= set(request.models) if request.models else known.whole):
         return None
-    listed = [name for name, one in models.items() if one.reason != "Retired"]
-    chosen = dict.fromkeys(request.models or sorted(listed))
+    chosen = request.models or tuple(name for name in sorted(models) if listed(known, name))
     return Outlook(
         revision=known.revision,
         rev=request.rev,
@@ -82,9 +101,17 @@ def from_memory(site: Site, request: Request, known: Recalled) -> Outlook | None
         deployed=known.deployed,
         runtime=known.runtime,
         chosen=request.models or None,
-        notes=site.beside(known.named(), request.rev, known.revision),
+        notes=(
+            *site.beside(known.named(), request.rev, known.revision),
+            *unserved(site, known, chosen),
+        ),
         jobs=request.jobs,
     )
+
+
+def listed(known: Recalled, name: str) -> bool:
+    """Return whether a settled model is listed among all: one that is retired is not."""
+    return known.models[name].reason != "Retired"
 
 
 def unchanged(known: Recalled, name: str) -> Row:

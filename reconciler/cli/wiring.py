@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from reconciler.controller.reproduction import Reproduction
     from reconciler.controller.serving import Serving
     from reconciler.core.conditions import Condition
-    from reconciler.core.plan import Desired, Plan
-    from reconciler.core.record import Version
-    from reconciler.core.verdict import Verdict
+    from reconciler.core.plan import Plan
+    from reconciler.ports.targets import Target, Verify
     from reconciler.spec.catalogue import Catalogue
 
 
@@ -195,13 +194,22 @@ class Site:
 
     def serving(self, fleet: Fleet) -> Serving:
         """Return the targets of a fleet."""
-        from reconciler.adapters.targets import KNOWN, open_target
         from reconciler.bundle.manifest import verify
         from reconciler.controller.serving import Serving
 
-        settings = fleet.params.targets
-        targets = {n: open_target(n, settings.get(n, {}), self.root, verify) for n in KNOWN}
-        return Serving(targets, self.artifacts.champion)
+        return Serving(self.targets(fleet.params.targets, verify), self.artifacts.champion)
+
+    def targets(
+        self, settings: Mapping[str, Mapping[str, Any]], verify: Verify
+    ) -> dict[str, Target]:
+        """Return every target there is, by the name that specs give it.
+
+        Raises:
+            SpecError: The settings of one cannot be followed.
+        """
+        from reconciler.adapters.targets import KNOWN, open_target
+
+        return {n: open_target(n, settings.get(n, {}), self.root, verify) for n in KNOWN}
 
     def tools(self, fleet: Fleet, jobs: int, listen: Listen) -> Tools:
         """Return everything that a pass over `fleet` needs, trainings included."""
@@ -305,18 +313,6 @@ class Site:
             for name, found in self.status.conditions().items()
         }
         return seen, conditions
-
-    def ask(
-        self, desired: Desired, version: Version, champion: Version | None, released: bool
-    ) -> Verdict | None:
-        """Return what the gate says without measuring anything; None: it cannot be known yet."""
-        from reconciler.controller.judging import Judging, remembered
-
-        gate = Judging(self.artifacts, self.workspace.scored, remembered(version))
-        try:
-            return gate.judge(desired, version, champion, released)
-        except ReconcilerError:
-            return None
 
     def export(self) -> None:
         """Show the records below the working tree, for people."""

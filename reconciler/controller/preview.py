@@ -35,8 +35,24 @@ from reconciler.core.standing import GOOD
 from reconciler.core.verdict import Verdict
 from reconciler.spec.catalogue import Catalogue
 
-#: Answers the gate's question from stored predictions, measuring nothing; None: it cannot.
-Ask = Callable[[Desired, Version, Version | None, bool], Verdict | None]
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """The gate cannot be asked before something is done."""
+
+    why: str
+
+
+#: Answers the gate's question from stored predictions, measuring nothing.
+Ask = Callable[[Desired, Version, Version | None, bool], Verdict | Unasked]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the gate says of a version."""
+
+    said: Verdict | Unasked
+    version: Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,7 @@ class Preview:
         if self._same(name):
             return Row(name, Kind.UNCHANGED, "Same", "declared as before")
         desired, record = self._desired(name), self._record(name)
-        first, last, verdict, version = self._followed(desired, record)
+        first, last, answer = self._followed(desired, record)
         kind = _kind(first, last, record)
         if kind in AT_REST and not self._facts.base:
             return Row(name, kind, last.reason, last.message)
@@ -88,37 +104,36 @@ class Preview:
         changes = former.differences(old, new) if old and new else ()
         if kind in AT_REST:
             return Row(name, kind, last.reason, last.message, changes)
-        said = f"{verdict.outcome}: {verdict.message}" if verdict else None
         return Row(
             name,
             kind,
             last.reason,
             last.message,
             changes,
-            gate=said,
-            verdict=_shown(verdict, version),
+            gate=_said(answer),
+            verdict=_shown(answer),
             declared=declared(desired),
             recorded=recorded(self._facts.snapshot.records.get(name)),
         )
 
     def _followed(
         self, desired: Desired | Invalid | None, record: Record | None
-    ) -> tuple[Plan, Plan, Verdict | None, Version | None]:
+    ) -> tuple[Plan, Plan, _Answer | None]:
         """Return the first step, the one that is left once the gate has been asked, its answer."""
         memory = Memory()
         first = plan = self._plan(desired, record, memory)
-        verdict = version = None
+        said: _Answer | None = None
         while plan.actions and isinstance(judge := plan.actions[0], Judge):
             assert isinstance(desired, Desired)
             asked = memory.version(judge.bundle, record)
             assert asked is not None
             answer = self._verdict(desired, record, memory, asked)
-            if answer is None:
+            said = _Answer(answer, asked)
+            if isinstance(answer, Unasked):
                 break
-            verdict, version = answer, asked
             memory.drafts[judge.bundle] = judged(asked, answer, judge.question)
             plan = self._plan(desired, record, memory)
-        return first, plan, verdict, version
+        return first, plan, said
 
     def _plan(self, desired: Desired | Invalid | None, record: Record | None, m: Memory) -> Plan:
         seen = observed(record, m, None, self._facts.mismatches)
@@ -126,7 +141,7 @@ class Preview:
 
     def _verdict(
         self, desired: Desired, record: Record | None, memory: Memory, version: Version
-    ) -> Verdict | None:
+    ) -> Verdict | Unasked:
         candidate = observed(record, memory, None, ()).at(version.bundle_digest)
         champion = record.champion if record else None
         released = candidate is not None and candidate.released
@@ -187,7 +202,16 @@ def _kind(first: Plan, last: Plan, record: Record | None) -> Kind:
     return Kind.UNCHANGED if last.reason in GOOD else Kind.BLOCKED
 
 
-def _shown(verdict: Verdict | None, version: Version | None) -> dict[str, Any] | None:
-    if verdict is None or version is None:
+def _said(answer: _Answer | None) -> str | None:
+    match answer:
+        case _Answer(Verdict() as verdict):
+            return f"{verdict.outcome}: {verdict.message}"
+        case _Answer(Unasked(why)):
+            return f"unknown: {why}"
+    return None
+
+
+def _shown(answer: _Answer | None) -> dict[str, Any] | None:
+    if answer is None or isinstance(answer.said, Unasked):
         return None
-    return {"version": version.number, **verdict.to_json()}
+    return {"version": answer.version.number, **answer.said.to_json()}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.snapshot import Snapshot
     from reconciler.controller.fleet import Fleet
 
-_FORM = 1
+_FORM = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Recalled:
     """Digest of the settings under which they were looked at."""
     runtime: Mapping[str, str] = field(default_factory=dict)
     """The libraries that these settings declare."""
+    targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What these settings say of each target."""
     kept: bool = False
     """The memo says exactly this."""
 
@@ -109,6 +111,7 @@ def keep(memo: Memo, recalled: Recalled) -> None:
             "machine": recalled.place.machine,
             "settings": recalled.settings,
             "runtime": recalled.runtime,
+            "targets": recalled.targets,
             "whole": recalled.whole,
             "models": recalled.models,
         }
@@ -143,6 +146,7 @@ def learned(
         whole=len(fresh) == len(plans),
         settings=fleet.settings,
         runtime=dict(fleet.params.runtime),
+        targets=dict(fleet.params.targets),
     )
 
 
@@ -161,8 +165,10 @@ def _remembered(
             return None
         place = Place(plain["tree"], plain["records"], plain["machine"])
         models = {name: Known.of(known) for name, known in plain["models"].items()}
-        whole, settings, runtime = plain["whole"], plain["settings"], dict(plain["runtime"])
-        return Recalled(place, revision, deployed, models, whole, settings, runtime, kept=True)
+        return Recalled(
+            place, revision, deployed, models, plain["whole"], plain["settings"],
+            dict(plain["runtime"]), dict(plain["targets"]), kept=True,
+        )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

@@ -47,6 +47,10 @@ class Serving:
             plan = done if own is None or known == own else plan
         return plan
 
+    def unused(self) -> bool:
+        """Return whether nothing was ever served from here, by any target."""
+        return all(target.unused() for target in self._targets.values())
+
     def look(self, name: str, spec: ModelSpec | None, record: Record | None) -> TargetPlan:
         """Return what the model's own target would have to do; nothing is done.
 

@@ -32,6 +32,10 @@ class Target(Protocol):
     honours: frozenset[str]
     """Keys of `deployment` beyond `target` that it carries out; others must be refused."""
 
+    def unused(self) -> bool:
+        """Return whether nothing was ever served there: it may not be this machine's to serve."""
+        ...
+
     def observe(self, model: str) -> Served | None:
         """Return what is served of `model`; None when nothing is.
 

@@ -51,6 +51,7 @@ def directory(tmp_path: Path) -> DirectoryTarget:
 
 def test_nothing_is_served_before_the_first_convergence(target: Target) -> None:
     assert target.observe("wine") is None
+    assert target.unused()
     target.withdraw("wine")
     assert target.observe("wine") is None
 

@@ -12,7 +12,7 @@ from reconciler.adapters import catalogue
 from reconciler.adapters.git import Git
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.controller import fleet as fleets
-from reconciler.controller.preview import Facts, Preview
+from reconciler.controller.preview import Facts, Preview, Unasked
 from reconciler.core import record as records
 from reconciler.core.outlook import Kind, Row
 from reconciler.core.record import Outcome, Pointer, Record, Version
@@ -58,7 +58,9 @@ def shown(project: Project, found: Record | None, *mismatches: Mismatch) -> Row:
     git = Git.open(project.root)
     fleet = fleets.load(git, project.commit(), CATALOGUE)
     snapshot = Snapshot(None if found is None else "c1", {"m": found} if found else {})
-    facts = Facts(git, fleet, CATALOGUE, snapshot, mismatches, lambda *_: None, NOW)
+    facts = Facts(
+        git, fleet, CATALOGUE, snapshot, mismatches, lambda *_: Unasked("nobody is there"), NOW
+    )
     return Preview(facts).row("m")
 
 

@@ -51,6 +51,10 @@ class DirectoryTarget:
         self._verify = verify
         self._keep = max(keep, 1)
 
+    def unused(self) -> bool:
+        """Return whether there is no such directory."""
+        return not self._root.is_dir()
+
     def observe(self, model: str) -> Served | None:
         """Return what `current` of the model points to; None without one."""
         with _translated(model):

@@ -27,6 +27,10 @@ class MemoryTarget:
         self._served: dict[str, tuple[str, dict[str, bytes]]] = {}
         self._damage: dict[str, str] = {}
 
+    def unused(self) -> bool:
+        """Return whether nothing is remembered."""
+        return not self._served
+
     def observe(self, model: str) -> Served | None:
         """Return what is remembered of `model`; None when nothing is."""
         if model not in self._served:
