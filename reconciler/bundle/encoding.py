@@ -39,13 +39,15 @@ def encode(signature: Signature, rows: Mapping[str, Any] | pl.DataFrame) -> dict
         UsageError: `BadInput`, naming the field: it is missing, has a missing value that is not
             allowed, or a value that is not of its type.
     """
+    if not isinstance(rows, Mapping):  # a table of many columns is slow to ask for each
+        rows = {column.name: column for column in rows.iter_columns()}
     height = _height(signature, rows)
     columns = {item.name: _column(item, rows, height) for item in signature.inputs}
     return {tensor.name: _stack(tensor, columns, height) for tensor in signature.tensors}
 
 
-def _height(signature: Signature, rows: Mapping[str, Any] | pl.DataFrame) -> int:
-    sizes = {i.name: len(rows[i.name]) for i in signature.inputs if i.name in _names(rows)}
+def _height(signature: Signature, rows: Mapping[str, Any]) -> int:
+    sizes = {i.name: len(rows[i.name]) for i in signature.inputs if i.name in rows}
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise bad(f"the columns differ in length: {listed}")
@@ -54,12 +56,8 @@ def _height(signature: Signature, rows: Mapping[str, Any] | pl.DataFrame) -> int
     return next(iter(sizes.values()))
 
 
-def _names(rows: Mapping[str, Any] | pl.DataFrame) -> Any:
-    return rows if isinstance(rows, Mapping) else rows.columns
-
-
-def _column(item: Input, rows: Mapping[str, Any] | pl.DataFrame, height: int) -> Array:
-    if item.name in _names(rows):
+def _column(item: Input, rows: Mapping[str, Any], height: int) -> Array:
+    if item.name in rows:
         values = rows[item.name]
     elif item.nullable:
         values = [None] * height

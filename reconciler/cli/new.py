@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from reconciler.controller.working_tree import WorkingTree, compiled
 from reconciler.core.compilation import spec_path
 from reconciler.core.runtime import LIBRARIES, declaration
 from reconciler.errors import SpecError, UsageError
+from reconciler.spec.checks.data import SUFFIXES, suffix
 from reconciler.spec.model import Metadata
 from reconciler.spec.params import Params
 from reconciler.spec.problems import nearest
@@ -40,7 +42,9 @@ def run(name: str, source: str, target: str | None) -> int:
     from reconciler.pipeline.drafting import writing
     from reconciler.pipeline.drafting.draft import draft
 
-    found = draft(name, site.root, place, target, _ask if sys.stdin.isatty() else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a library thinks of the numbers is not for here
+        found = draft(name, site.root, place, target, _ask if sys.stdin.isatty() else None)
     text = writing.text(found)
     _validate(site, path, text, place)
     _tell(found, writing.size(found))
@@ -81,6 +85,9 @@ def _place(site: Site, source: str, name: str) -> str:
         beside = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
         hint = nearest(file.name, beside, 1) or "a .csv, .tsv, .parquet or .jsonl"
         raise UsageError(f"{source} does not exist", reason="NoSuchFile", hint=hint)
+    if file.is_file() and suffix(file.name) not in SUFFIXES:
+        message = f"{source} does not say by its ending how it is written"
+        raise UsageError(message, reason="UnknownFormat", hint="a .csv, .tsv, .parquet or .jsonl")
     real = file.resolve()
     for one in (file, real):
         if one.is_relative_to(site.root):
@@ -108,7 +115,8 @@ def _ask(names: Sequence[str], likely: str) -> str:
 def _validate(site: Site, path: str, text: str, source: str) -> None:
     """Refuse to write what `validate` would refuse, for a reason that the caller can mend."""
     tree = WorkingTree(site.root)
-    read = read_params(tree.read("params.yaml") or b"{}")
+    settings = tree.settings()
+    read = read_params(tree.read(settings) or b"{}", settings)
     modes = {**site.git.files(), path: "100644"}
     if source not in modes and f"{source}.dvc" not in modes:
         _check_visible(site, source)
@@ -137,7 +145,7 @@ def _tell(found: Draft, size: str) -> None:
         f"read    {size}\n"
         f"target  {found.target.name}{reason}: {task}\n"
         f"from    {len(kinds)} feature{'s' if len(kinds) > 1 else ''}: {counted}\n"
-        f"{best.metric:<7} {reached(best, best.metric)}\n"
+        f"score   {best.metric}: {reached(best, best.metric)}\n"
     )
     for name, why in list(found.ignored.items())[:_TOLD]:
         sys.stdout.write(f"without {name}: {why}\n")

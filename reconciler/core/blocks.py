@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
-_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "."})
+_WORDS = frozenset(
+    {"null", "true", "false", "yes", "no", "on", "off", "y", "n", ".", ".inf", ".nan"}
+)
 
 
 def with_block(text: str, key: str, body: str) -> str:

@@ -214,7 +214,8 @@ def _names(table: pl.DataFrame, reader: Reader, file: str) -> list[str]:
     names = [str(name).strip() for name in table.row(0)]
     if not all(names):
         message = f"{file}: column {names.index('') + 1} has no name in the header"
-        raise TerminalError(message, reason="DataUnreadable", hint="see data.reader.header")
+        hint = "name it in the first line; data.reader.header says that there is no such line"
+        raise TerminalError(message, reason="DataUnreadable", hint=hint)
     if twins := sorted({name for name in names if names.count(name) > 1}):
         message = f"{file}: several columns are called {', '.join(twins)}"
         raise TerminalError(message, reason="DataUnreadable", hint="rename them")

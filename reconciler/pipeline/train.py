@@ -182,9 +182,9 @@ def _probes(inputs: tuple[Input, ...], test: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     table = test.select([item.name for item in inputs])
-    rows = [table]
+    rows, schema = [table], table.schema
     for item in inputs:
-        dtype = table.schema[item.name]
+        dtype = schema[item.name]
         if item.nullable:
             rows.append(table.head(1).with_columns(pl.lit(None, dtype).alias(item.name)))
         if item.type == "category":

@@ -10,10 +10,11 @@ from reconciler.errors import UsageError
 from reconciler.pipeline.drafting.survey import Facts
 from reconciler.spec.problems import nearest
 
-_SURE = frozenset(
-    {"target", "label", "labels", "class", "classes", "y", "outcome", "response", "churn"}
-    | {"churned", "exited", "survived", "default", "defaulted", "fraud", "is_fraud", "isfraud"}
-    | {"diagnosis", "species", "attrition", "saleprice", "cnt", "income"}
+#: What a target is called, the surest words first.
+_SURE = (
+    {"target", "label", "labels", "class", "classes", "y", "outcome", "response"},
+    {"churn", "churned", "exited", "survived", "default", "defaulted", "fraud", "is_fraud"}
+    | {"isfraud", "diagnosis", "species", "attrition", "saleprice", "cnt", "income"},
 )
 _LIKELY = re.compile(
     r"(^|_)(price|value|sales|revenue|amount|cost|charges|count|demand|score|quality|rating"
@@ -66,12 +67,14 @@ def choose(facts: Sequence[Facts], wanted: str | None, ask: Ask | None) -> Choic
 
 
 def _guess(facts: Sequence[Facts], able: Sequence[str]) -> Choice | None:
-    sure = [name for name in able if re.sub(r"\W+", "_", name).lower() in _SURE]
-    if len(sure) == 1:
-        return Choice(sure[0], "guessed by its name")
-    likely = [name for name in able if _LIKELY.search(re.sub(r"\W+", "_", name).lower())]
-    if not sure and len(likely) == 1:
-        return Choice(likely[0], "guessed by its name")
+    words = {name: re.sub(r"\W+", "_", name).lower() for name in able}
+    tiers = [[name for name in able if words[name] in tier] for tier in _SURE]
+    tiers.append([name for name in able if _LIKELY.search(words[name])])
+    named = next((tier for tier in tiers if tier), [])
+    if len(named) == 1:
+        return Choice(named[0], "guessed by its name")
+    if named:
+        return None
     texts = [one.name for one in facts if one.type == "text"]
     if texts and len(able) == 1:
         return Choice(able[0], "guessed: the one beside texts")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconciler.errors import ReconcilerError, TerminalError
+from reconciler.errors import ReconcilerError, SpecError, TerminalError
 from reconciler.pipeline.drafting.baseline import Baselines, baselines
 from reconciler.pipeline.drafting.choosing import Ask, Choice, choose
 from reconciler.pipeline.drafting.positive import positive
@@ -24,6 +24,7 @@ from reconciler.spec.model import DataSpec
 
 _TEXT = ("csv", "tsv")
 _PASSES = 4
+_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,7 @@ def draft(name: str, root: Path, source: str, target: str | None, ask: Ask | Non
     with tempfile.TemporaryDirectory(prefix="reconciler-") as aside:
         table, data, notes, total = _read(root, source, Path(aside))
     facts, data = _surveyed(table, data)
-    if len(facts) < 2:
-        message = f"{source} has one column: there is nothing to learn it from"
-        raise TerminalError(message, reason="NoFeatures", hint="see data.reader: separator")
+    _check_size(source, table)
     choice = choose(facts, target, ask)
     known = {one.name: one for one in facts}
     data = {**data, "target": choice.name, **_columns(known, choice.name)}
@@ -89,6 +88,16 @@ def draft(name: str, root: Path, source: str, target: str | None, ask: Ask | Non
         total=total,
         doubts=tuple(f.message for f in table_.warnings),
     )
+
+
+def _check_size(source: str, table: Table) -> None:
+    if table.frame.width < 2:
+        message = f"{source} has one column: there is nothing to learn it from"
+        raise TerminalError(message, reason="NoFeatures", hint="is there another separator?")
+    if table.frame.height < _ROWS:
+        rows = f"{table.frame.height} row{'s' if table.frame.height > 1 else ''}"
+        message = f"{source} has {rows}: too few to learn from some and be tested on others"
+        raise TerminalError(message, reason="TooFewRows", hint=f"bring at least {_ROWS}")
 
 
 def _read(
@@ -183,20 +192,27 @@ def _prepared(
     notes: dict[str, str],
 ) -> tuple[Prepared, dict[str, Any], dict[str, str]]:
     """Return the prepared table, with ids, constants and leaks left out one round after another."""
+    if all(name in ignored or name == target.name for name in table.frame.columns):
+        told = "; ".join(f"{name}: {why}" for name, why in list(ignored.items())[:5])
+        raise TerminalError(f"no column is left to learn from ({told})", reason="NoFeatures")
+    data = {**data, "split": {"method": "stratified"}}
     for _ in range(_PASSES):
         listed = {**data, **({"ignore": list(ignored)} if ignored else {})}
-        found = prepare(table, DataSpec.model_validate(listed))
-        if found.target.task != "regression" and "split" not in data:
-            data = {**data, "split": {"method": "stratified"}}
-            if found.target.task == "binary":
-                value, notes["positive"] = positive(found.target, target.values)
-                data["positive"] = value
+        try:
+            found = prepare(table, DataSpec.model_validate(listed))
+        except SpecError as error:
+            if error.reason != "WrongSplit":
+                raise
+            data = {**data, "split": {"method": "random"}}  # numbers have no classes
             continue
         features = {cast.column.name for cast in found.features}
         more = {n: why for n, why in _doubtful(found.warnings).items() if n in features}
         if not more or len(more) == len(features):
-            return found, listed, ignored
+            break
         ignored = {**ignored, **more}
+    if found.target.task == "binary":
+        listed["positive"], notes["positive"] = positive(found.target, target.values)
+        found = prepare(table, DataSpec.model_validate(listed))
     return found, listed, ignored
 
 

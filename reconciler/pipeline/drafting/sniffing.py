@@ -108,7 +108,10 @@ def _has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     words = [i for i, number in enumerate(numeric) if not number]
     if not words:
         return not columns or _counts_up(first)
-    return not any(first[i].strip() and first[i] in columns[i] for i in words)
+    # among texts no cell stands twice, header or not
+    groups = [i for i in words if len(set(columns[i])) < len(columns[i]) / 2]
+    again = sum(first[i].strip() != "" and first[i] in columns[i] for i in groups)
+    return again < max(1, len(groups) / 2)
 
 
 def _counts_up(cells: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ _NAMES = 0.5  # share of the rows from which categories are names rather than gr
 _MANY = 200
 _ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$|[a-z]I[dD]$", re.IGNORECASE)
 _SHOWN = 32
-_FLOAT32_MAX = 3.4e38
+_FLOAT32_MAX, _SQUARED_MAX = 3.4e38, 1e150
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _facts(column: pl.Series, table: Table, shared: Sequence[str]) -> Facts:
         odd = [word for word in odd if word in _CERTAIN]
         settings = {"nulls": odd} if odd else {}
         values = values.set(values.is_in(odd), None) if odd else values
-    useless = _useless(values, kind)
+    useless = _useless(values, kind) or _id(values, kind)
     note = _note(values, kind, odd if settings.get("nulls") else [])
     return Facts(column.name, kind, values, settings, note, useless, _groups(values, kind))
 
@@ -103,9 +103,17 @@ def _useless(values: pl.Series, kind: str) -> str:
     distinct = present.n_unique()
     if distinct == 1:
         return f"{quoted([present[0]])} in every row" if present.len() == values.len() else ""
+    if kind == "number" and (present.abs() > _SQUARED_MAX).any():
+        return "numbers too large to be scaled"
     if kind == "category" and distinct > max(_MANY, _NAMES * len(present)):
         return f"an id? {distinct:,} values in {len(values):,} rows"
     return ""
+
+
+def _id(values: pl.Series, kind: str) -> str:
+    named = _ID_NAME.search(values.name) and kind in ("category", "integer")
+    own = named and values.drop_nulls().n_unique() == len(values)
+    return f"an id? {len(values):,} values in as many rows" if own else ""
 
 
 def _groups(values: pl.Series, kind: str) -> bool:

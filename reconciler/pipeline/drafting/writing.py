@@ -16,7 +16,7 @@ from reconciler.pipeline.drafting.thresholds import hardly, proposals, reached
 _LISTED = 60
 _HEAD = """\
 # yaml-language-server: $schema=model.schema.json
-# A first draft by `reconciler new`: {what}.
+# A first draft by `reconciler new` from {what}.
 # It validates and trains as it stands. What needs a decision of yours is marked CHECK.
 apiVersion: reconciler/v1
 kind: Model
@@ -28,7 +28,9 @@ spec:
 
 def text(draft: Draft) -> str:
     """Return the spec as it is to be written."""
-    head = _HEAD.format(what=size(draft), name=scalar(draft.name))
+    head = _HEAD.format(what=size(draft), name=scalar(draft.name)).replace(
+        " rows, of", " rows,\n# of"
+    )
     return head + aligned([*_data(draft), *_training(draft), *_acceptance(draft)])
 
 
@@ -72,7 +74,9 @@ def _target(draft: Draft) -> str:
     shares = facts.values.value_counts(sort=True, name="times", normalize=True)
     listed = [f"{label!s:.20} {share:.1%}" for label, share in shares.drop_nulls().rows()[:4]]
     more = f" and {len(found.classes) - 4} more" if len(found.classes) > 4 else ""
-    return f"{asked}{', '.join(listed)}{more}"
+    numbers = found.type == "integer" and len(found.classes) > 2
+    doubt = " (CHECK: or a number? declare it: {type: number})" if numbers else ""
+    return f"{asked}{', '.join(listed)}{more}{doubt}"
 
 
 def _ignored(draft: Draft) -> Iterator[Line]:
