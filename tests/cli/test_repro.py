@@ -276,3 +276,30 @@ def test_without_a_root_gitignore_outputs_are_ignored_where_dvc_would_ignore_the
     for path in other.root.rglob(".gitignore"):
         here = quick.root / path.relative_to(other.root)
         assert sorted(here.read_text().split()) == sorted(path.read_text().split()), path
+
+
+def test_branches_that_each_add_and_retrain_a_model_merge_in_both_orders_and_run_nothing(
+    quick: Project, specify: Specify
+) -> None:
+    quick.reconciler("init")
+    quick.reconciler("repro")
+    quick.commit("Three models")
+    for branch, old, new in (("one", "a", "a1"), ("two", "c", "b1")):
+        quick.git("checkout", "-q", "-b", branch, "main")
+        quick.edit(f"specs/{old}.yaml", '"hyperparameters": {}', '"hyperparameters": {"alpha": 2}')
+        quick.write(f"specs/{new}.yaml", specify(new, source="data/rows.csv", target="b"))
+        quick.reconciler("compile")
+        quick.reconciler("repro")
+        quick.commit(f"Branch {branch}")
+    for first, second in (("one", "two"), ("two", "one")):
+        quick.git("checkout", "-q", "-B", "merged", first)
+        quick.git("merge", "--no-edit", second)
+        assert quick.git("status", "--porcelain") == ""
+        quick.reconciler("compile", "--check")
+        other = twin(quick)
+        assert "Running stage" not in other.call("dvc", "repro").stdout
+        done = quick.reconciler("repro")
+        assert stages_run(done.stdout) == set()
+        assert outputs(quick) == outputs(other)
+        assert quick.git("status", "--porcelain") == ""
+        assert "up to date" in quick.call("dvc", "status").stdout
