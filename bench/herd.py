@@ -1,0 +1,106 @@
+"""A large fleet at rest, made fast: one model is trained, the others are its twins on record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from common import ROOT, call, repository
+
+from reconciler.adapters.deployed import Change
+from reconciler.cli.wiring import open_site
+from reconciler.controller.memory import Memory, observed
+from reconciler.core.candidates import question
+from reconciler.core.plan import Desired
+from reconciler.core.record import Pointer, Record, Version, empty, promote, with_version
+
+SPEC = (ROOT / "specs" / "diabetes.yaml").read_text(encoding="utf-8")
+STAGES = ("prepare", "train", "evaluate")
+
+
+def make(root: Path, env: Mapping[str, str], count: int) -> None:
+    """Make a repository of `count` models that are all as declared, and make sure of it."""
+    names = [f"m{n:05}" for n in range(count)]
+    specs = {f"specs/{n}.yaml": SPEC.replace("name: diabetes", f"name: {n}") for n in names}
+    repository(root, env, specs | {"params.yaml": "apiVersion: reconciler/v1\n"})
+    call(root, env, "reconciler", "apply", names[0])
+    site = open_site(root)
+    champion = site.store.read().records[names[0]].champion
+    assert champion is not None
+    declared = site.fleet("HEAD").models
+    site.store.commit({n: put(twin(n, champion, declared[n])) for n in names[1:]})
+    call(root, env, "git", "repack", "-adq")
+    out = subprocess.run(
+        ["reconciler", "plan", "-o", "json"],
+        cwd=root, env=dict(env), capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    kinds = [row["kind"] for row in json.loads(out)["models"]]
+    if kinds != ["unchanged"] * count:
+        sys.exit(f"the fleet is not at rest: {set(kinds)}")
+
+
+def twin(name: str, champion: Version, desired: object) -> Record:
+    """Return the record that `champion` would have left as model `name`, with bytes of its own."""
+    assert isinstance(desired, Desired)
+    own = {
+        "number": 1,
+        "fingerprint": desired.fingerprint,
+        "bundle": _own(champion.bundle, name),
+        "predictions": _own(champion.predictions, name),
+        "prepared": _own(champion.prepared, name),
+        "lock": json.loads(json.dumps(champion.lock).replace("m00000", name)),
+    }
+    record = _released(name, champion.model_copy(update=own), desired.revision)
+    seen = observed(record, Memory(), None, ())
+    candidate = seen.at(seen.champion)
+    assert candidate is not None
+    asked = question(desired.spec.spec.acceptance, candidate, candidate)
+    return _released(name, champion.model_copy(update={**own, "judged": asked}), desired.revision)
+
+
+def again(record: Record | None, seed: int) -> Record:
+    """Return the record after a release of other bytes."""
+    assert record is not None
+    assert record.champion is not None
+    key = f"{record.model}/{seed}"
+    changes = {
+        "number": record.next_version,
+        "fingerprint": hashlib.sha256(key.encode()).hexdigest(),
+        "bundle": _own(record.champion.bundle, key),
+        "predictions": _own(record.champion.predictions, key),
+    }
+    version = record.champion.model_copy(update=changes)
+    return promote(with_version(record, version), version.number, f"{seed:040x}")
+
+
+def put(record: Record) -> Change:
+    """Return the change that puts `record` on the branch."""
+    return lambda _: record
+
+
+def lock(root: Path, env: Mapping[str, str], count: int) -> None:
+    """Leave every model's outputs and dvc.lock in the working tree, as `dvc repro` would."""
+    champion = open_site(root).store.read().records["m00000"].champion
+    assert champion is not None
+    blocks = {f"{stage}@m00000": champion.lock[f"{stage}@m00000"] for stage in STAGES}
+    text = json.dumps(blocks)[1:-1]
+    every = ",\n".join(text.replace("m00000", f"m{n:05}") for n in range(count))
+    (root / "dvc.lock").write_text(f'{{"schema": "2.0", "stages": {{{every}}}}}\n')
+    call(root, env, "dvc", "checkout", "-q")
+    call(root, env, "dvc", "repro", "-q")
+
+
+def _released(name: str, version: Version, revision: str) -> Record:
+    return promote(with_version(empty(name), version), 1, revision)
+
+
+def _own(pointer: Pointer | None, key: str) -> Pointer | None:
+    if pointer is None:
+        return None
+    md5 = hashlib.md5(f"{pointer.md5}{key}".encode(), usedforsecurity=False).hexdigest()
+    ending = ".dir" if pointer.md5.endswith(".dir") else ""
+    return pointer.model_copy(update={"md5": md5 + ending})
