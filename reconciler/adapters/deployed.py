@@ -1,15 +1,5 @@
 """The branch `deployed`: release records and their pointers, one atomic commit at a time.
 
-```
-.records            what this branch is, and the version of its layout
-.dvc/config         where the content lies, for `dvc get … --rev deployed`
-.dvcignore          keeps DVC from looking into versions/ for what is in production
-<model>.yaml        the record
-<model>.dvc         the bundle in production
-versions/<model>/.dvc/config    a DVC repository of its own, so that `dvc get` of one bundle
-versions/<model>/<n>.dvc        need not read what every version of the fleet left
-```
-
 Everything is read and written as git objects: no checkout, no index, nothing of the user's.
 """
 
@@ -22,17 +12,15 @@ import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 
+from reconciler.adapters import deployed_tree
 from reconciler.adapters.git import Git, Person
-from reconciler.adapters.git_output import Entry
-from reconciler.adapters.layout import LAYOUT, MARK, model_of, record_path
 from reconciler.adapters.layout import REF as REF
+from reconciler.adapters.layout import model_of, record_path
 from reconciler.adapters.log import Logged, log
-from reconciler.adapters.pointers import champion_file, config_file, same_place, version_files
+from reconciler.adapters.pointers import config_file, same_place
 from reconciler.adapters.snapshot import Reader, Snapshot
 from reconciler.core.notes import Note, describe, message, noted
 from reconciler.core.record import Record
-from reconciler.core.recordtext import dumps
-from reconciler.core.stored import to_plain
 from reconciler.errors import TerminalError, TransientError
 
 IDENTITY = Person("reconciler", "reconciler@localhost")
@@ -42,7 +30,6 @@ Change = Callable[[Record | None], Record | None]
 
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _RESERVED = frozenset({"dvc", "versions"})  # dvc.yaml is DVC's, versions/ holds the versions
-_FILE, _TREE = "100644", "040000"
 _ATTEMPTS = 100
 
 
@@ -188,7 +175,7 @@ class DeployedStore:
             before = self.read()
             if before.commit is None or self.names_remotes():
                 return
-            tree = self._tree(before.commit, before.records, before.records)
+            tree = self._tree(before.commit, before.records)
             text = "Name the remotes\n"
             commit = self._git.commit_tree(tree, [before.commit], text, IDENTITY, self._clock())
             if self._moved(before.commit, commit):
@@ -257,7 +244,7 @@ class DeployedStore:
         changed = [n for n in names if before.records.get(n) != after.get(n)]
         if not changed:
             return before.commit or ""
-        tree = self._tree(before.commit, {name: after.get(name) for name in changed}, after)
+        tree = self._tree(before.commit, {name: after.get(name) for name in changed})
         notes = [describe(n, before.records.get(n), after.get(n)) for n in changed]
         commit = self._commit(tree, before.commit, notes, author)
         return commit if self._moved(before.commit, commit) else None
@@ -277,44 +264,11 @@ class DeployedStore:
         parents = [] if parent is None else [parent]
         return self._git.commit_tree(tree, parents, message(notes), IDENTITY, self._clock(), author)
 
-    def _tree(
-        self,
-        commit: str | None,
-        changed: Mapping[str, Record | None],
-        every: Mapping[str, Record],
-    ) -> str:
-        """Write the branch's tree with the changed models replaced; the rest is reused by id."""
-        root = {} if commit is None else self._git.level(commit)
-        versions = self._git.level(f"{commit}:versions") if "versions" in root else {}
-        config = self._folder({"config": self._config})
-        if root.get(".dvc") not in (None, config):  # the versions of each model name them too
-            assert commit is not None
-            changed = {**self._reader.read(commit).records, **every, **changed}
-        for name in changed:
-            for stale in (f"{name}.yaml", f"{name}.dvc"):
-                root.pop(stale, None)
-            versions.pop(name, None)
+    def _tree(self, commit: str | None, changed: Mapping[str, Record | None]) -> str:
+        def every() -> Mapping[str, Record]:
+            return {} if commit is None else self._reader.read(commit).records
 
-        pointers = {n: version_files(r) for n, r in changed.items() if r is not None}
-        folders = {name: files for name, files in pointers.items() if files}
-        files = {MARK: LAYOUT, ".dvcignore": b"/versions/\n", **_files(changed)}
-        contents = [c for folder in (files, *folders.values()) for c in folder.values()]
-        ids = dict(zip(contents, self._git.write_blobs(contents), strict=True))
-
-        levels = [{p: Entry(_FILE, ids[c]) for p, c in f.items()} for f in folders.values()]
-        trees = self._git.write_trees([{".dvc": config, **level} for level in levels])
-        versions |= {n: Entry(_TREE, oid) for n, oid in zip(folders, trees, strict=True)}
-        root |= {path: Entry(_FILE, ids[content]) for path, content in files.items()}
-        root[".dvc"] = config
-        root.pop("versions", None)
-        if versions:
-            root["versions"] = Entry(_TREE, self._git.write_trees([versions])[0])
-        return self._git.write_trees([root])[0]
-
-    def _folder(self, files: Mapping[str, bytes]) -> Entry:
-        ids = self._git.write_blobs(list(files.values()))
-        level = {path: Entry(_FILE, oid) for path, oid in zip(files, ids, strict=True)}
-        return Entry(_TREE, self._git.write_trees([level])[0])
+        return deployed_tree.write(self._git, commit, changed, every, self._config)
 
 
 def _note(entry: Logged, model: str) -> Note:
@@ -364,13 +318,3 @@ def _check_writable(name: str, before: Snapshot) -> None:
 def _check_own(name: str, record: Record) -> None:
     if record.model != name:
         raise ValueError(f"a record of {record.model!r} was given for {name!r}")
-
-
-def _files(changed: Mapping[str, Record | None]) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for name, record in changed.items():
-        if record is not None:
-            files[f"{name}.yaml"] = dumps(to_plain(record)).encode()
-            if (pointer := champion_file(record)) is not None:
-                files[f"{name}.dvc"] = pointer
-    return files

@@ -159,8 +159,18 @@ class Git:
         """
         return git_output.entries(self._git("ls-tree", "-z", "--full-tree", tree).stdout)
 
+    def levels(self, trees: Iterable[str]) -> tuple[dict[str, Entry], ...]:
+        """Return what stands directly in each of the named trees, read by one process, in order.
+
+        Raises:
+            TerminalError: One is not in this repository.
+        """
+        wanted = tuple(trees)
+        found = self.blobs(wanted)
+        return tuple(git_output.level(found[oid], len(oid) // 2) for oid in wanted)
+
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
-        """Return the content of every named blob, read by one process.
+        """Return the content of every named object, read by one process.
 
         Raises:
             TerminalError: An object is not in this repository (a shallow or partial clone).
@@ -221,7 +231,10 @@ class Git:
         return tuple(done.stdout.decode().split())
 
     def write_trees(self, levels: Sequence[Mapping[str, Entry]]) -> tuple[str, ...]:
-        """Write trees of one level each, by one process, and return their ids in order."""
+        """Write trees of one level each, by one process, and return their ids in order.
+
+        What they name must be there: it is not looked for.
+        """
         if not levels:
             return ()
         kinds = {"040000": "tree", "160000": "commit"}
@@ -232,7 +245,7 @@ class Git:
             for level in levels
         )
         stream = "".join(f"{line}\0" for line in lines)
-        done = self._git("mktree", "-z", "--batch", input=os.fsencode(stream))
+        done = self._git("mktree", "-z", "--batch", "--missing", input=os.fsencode(stream))
         return tuple(done.stdout.decode().split())
 
     def commit_tree(

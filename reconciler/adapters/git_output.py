@@ -29,6 +29,18 @@ def entries(listing: bytes) -> dict[str, Entry]:
     return {path: Entry(mode, oid) for mode, oid, path in _ENTRY.findall(os.fsdecode(listing))}
 
 
+def level(tree: bytes, width: int) -> dict[str, Entry]:
+    """Return the entries of a tree object, whose ids are `width` bytes wide, by name."""
+    found, at = {}, 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, _, name = tree[at:end].partition(b" ")
+        oid = tree[end + 1 : end + 1 + width].hex()
+        found[os.fsdecode(name)] = Entry(mode.decode().zfill(6), oid)
+        at = end + 1 + width
+    return found
+
+
 def blobs(data: bytes, wanted: Sequence[str], place: Path) -> dict[str, bytes]:
     """Return the contents in what `cat-file --batch` gave for the ids `wanted`, by id.
 

@@ -23,11 +23,14 @@ _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
 
 
 def champion_file(record: Record) -> bytes | None:
-    """Return `<model>.dvc`, the pointer to the bundle in production; None without one."""
+    """Return the pointer to the bundle in production; None without one.
+
+    It stands two folders deep, and what it points to at the top.
+    """
     champion = record.champion
     if champion is None or champion.bundle is None:
         return None
-    return _pointer_file({record.model: champion.bundle})
+    return b"wdir: ../..\n" + _pointer_file({record.model: champion.bundle})
 
 
 def version_files(record: Record) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.adapters.git import Git
-from reconciler.adapters.layout import LAYOUT, MARK, model_of
+from reconciler.adapters.layout import LAYOUT, MARK, OLDER, model_of
 from reconciler.core.record import Record
 from reconciler.core.recordtext import ForeignTextError, loads
 from reconciler.core.stored import from_plain
@@ -70,7 +70,7 @@ class Reader:
                 reason="ForeignBranch",
                 hint="rename that branch",
             )
-        if mark != self._git.blob_id(LAYOUT):
+        if mark not in (self._git.blob_id(LAYOUT), self._git.blob_id(OLDER)):
             raise TerminalError(
                 f"{self._ref} was laid out by a newer reconciler",
                 reason="RecordTooNew",

@@ -7,6 +7,7 @@ import importlib.resources
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from reconciler.adapters.layout import version_path
 from reconciler.controller.reports import Report
 from reconciler.core.pictures.picture import Cell, Picture
 from reconciler.core.pictures.report import HEADING
@@ -185,7 +186,7 @@ def _recipe(report: Report) -> str:
         lines += [
             "",
             "# or without training, where the content is at a DVC remote:",
-            f"dvc get . versions/{model}/{version.number}/bundle --rev deployed -o {model}",
+            f"dvc get . {version_path(model, version.number)}/bundle --rev deployed -o {model}",
         ]
     words = "With the libraries above, equal inputs give the bundle above, byte for byte."
     told_ = "\n".join(html.escape(shown(line)) if line else "" for line in lines)

@@ -114,7 +114,7 @@ def code_path(spec: ModelSpec) -> str | None:
 def rests_on(spec: ModelSpec) -> tuple[str, ...] | None:
     """Return the files and folders that the spec names; None: anything in the tree may count."""
     training = spec.spec.training
-    if training.estimator is None and training.entrypoint is None:
+    if training.adopts or (training.estimator is None and training.entrypoint is None):
         return None
     named = (data_path(spec), code_path(spec), *training.deps)
     return tuple(path for path in named if path is not None)

@@ -16,6 +16,7 @@ import pytest
 from reconciler.adapters.deployed import REF, DeployedStore
 from reconciler.adapters.git import Git, Person
 from reconciler.adapters.git_output import Entry
+from reconciler.adapters.layout import shard, version_path
 from reconciler.adapters.pointers import config_file
 from reconciler.core.record import (
     Challenger,
@@ -156,12 +157,12 @@ def test_the_tree_has_a_record_and_pointers_for_every_kept_version(
     assert paths == [
         ".dvc/config",
         ".dvcignore",
+        f".production/{shard('wine')}/wine.dvc",
         ".records",
         "iris.yaml",
-        "versions/wine/.dvc/config",
-        "versions/wine/1.dvc",
-        "versions/wine/2.dvc",
-        "wine.dvc",
+        f"versions/{shard('wine')}/wine/.dvc/config",
+        f"versions/{shard('wine')}/wine/1.dvc",
+        f"versions/{shard('wine')}/wine/2.dvc",
         "wine.yaml",
     ]
 
@@ -265,7 +266,8 @@ def test_a_removed_record_takes_its_pointers_along(store: DeployedStore, repo: P
 
     paths = git(repo, "ls-tree", "-r", "--name-only", "deployed").split()
     assert [path for path in paths if "wine" in path] == []
-    assert {"iris.yaml", "iris.dvc", "versions/iris/1.dvc"} <= set(paths)
+    own = {f".production/{shard('iris')}/iris.dvc", f"{version_path('iris', 1)}.dvc"}
+    assert {"iris.yaml", *own} <= set(paths)
 
 
 WRITER = """
@@ -446,10 +448,52 @@ def test_a_branch_that_is_somebody_elses_is_left_alone(store: DeployedStore, rep
 
 def test_a_branch_of_a_newer_layout_is_refused(store: DeployedStore, repo: Path) -> None:
     store.change("wine", tried())
-    put(repo, ".records", b"reconciler/records/v2\n")
+    put(repo, ".records", b"reconciler/records/v3\n")
 
     with pytest.raises(TerminalError, match="newer reconciler"):
         store.change("wine", tried())
+
+
+def test_a_branch_of_the_older_layout_is_read_and_brought_up_to_date_by_the_next_commit(
+    store: DeployedStore, repo: Path
+) -> None:
+    store.commit({"wine": released(), "iris": released("iris")})
+    wanted = git(repo, "ls-tree", "-r", "deployed")
+    older(repo, ("wine", "iris", "torn"))
+    old = DeployedStore(Git.open(repo), window_s=0)
+    assert set(old.read().records) == {"wine", "iris"}
+    assert set(old.read().quarantined) == {"torn"}
+
+    old.change("wine", lambda r: attempt(r or empty("wine"), "r7"))
+
+    found = git(repo, "ls-tree", "-r", "deployed").splitlines()
+    kept = {line for line in found if "torn" in line}
+    own = version_path("torn", 1).removesuffix("/1")
+    assert {line.split("\t")[1] for line in kept} == {
+        "torn.dvc",
+        "torn.yaml",
+        f"{own}/1.dvc",
+        f"{own}/.dvc/config",
+    }
+    assert {line for line in found if line not in kept and ".yaml" not in line} == {
+        line for line in wanted.splitlines() if ".yaml" not in line
+    }
+
+
+def older(repo: Path, models: tuple[str, ...]) -> None:
+    """Lay the branch out as an older reconciler did; the record of `torn` cannot be read."""
+    found = Git.open(repo)
+    root = found.level("deployed")
+    torn, mark, pointer = found.write_blobs([b"torn\n", b"reconciler/records/v1\n", b"outs: []\n"])
+    like = found.level(f"deployed:versions/{shard('wine')}")["wine"]
+    versions = dict.fromkeys(models, like)
+    root = {k: e for k, e in root.items() if k not in (".production", "versions")}
+    root |= {f"{model}.dvc": Entry("100644", pointer) for model in models}
+    root |= {"torn.yaml": Entry("100644", torn), ".records": Entry("100644", mark)}
+    root["versions"] = Entry("040000", found.write_trees([versions])[0])
+    tree = found.write_trees([root])[0]
+    commit = found.commit_tree(tree, [], "Older", Person("eve", "eve@example.org"), NOON)
+    assert found.update_ref(REF, commit, found.read_ref(REF))
 
 
 def test_a_record_under_the_name_of_another_model_is_refused(store: DeployedStore) -> None:
@@ -502,7 +546,8 @@ def test_a_remote_that_moved_is_named_for_every_version_at_the_next_commit(
 
     moved.change("wine", tried())
 
-    for folder in ("", "versions/wine/", "versions/iris/"):
+    folders = [f"{version_path(model, 1).removesuffix('1')}" for model in ("wine", "iris")]
+    for folder in ("", *folders):
         assert "url = /srv/new" in git(repo, "show", f"deployed:{folder}.dvc/config")
     assert moved.read().records["iris"] == store.read().records["iris"]
 

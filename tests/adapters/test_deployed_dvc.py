@@ -14,7 +14,11 @@ from ruamel.yaml import YAML
 
 from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.git import Git
+from reconciler.adapters.layout import version_path
 from reconciler.core.record import Outcome, Pointer, Record, Version, empty, promote, with_version
+
+FIRST = version_path("wine", 1)
+VERSIONS = Path(FIRST).parent
 
 pytestmark = pytest.mark.slow
 
@@ -131,8 +135,8 @@ def test_dvc_get_works_from_a_clone_with_a_cache_of_its_own(world: World) -> Non
 
 
 def test_every_kept_version_can_be_got_as_a_whole_or_in_part(world: World) -> None:
-    got = world.get(world.repo, "versions/wine/1", "one")
-    part = world.get(world.repo, "versions/wine/1/predictions.parquet", "part.parquet")
+    got = world.get(world.repo, FIRST, "one")
+    part = world.get(world.repo, f"{FIRST}/predictions.parquet", "part.parquet")
 
     assert files(got) == files(world.repo / "made1")
     assert part.read_text() == "predictions of version 1"
@@ -144,13 +148,13 @@ def test_a_checkout_of_the_branch_can_pull_everything(world: World) -> None:
 
     world.run(["dvc", "pull", "-q"], checkout)
     assert files(checkout / "wine") == files(world.repo / "made2" / "bundle")
-    assert not (checkout / "versions/wine/1").exists()
+    assert not (checkout / FIRST).exists()
 
-    world.run(["dvc", "pull", "-q"], checkout / "versions/wine")
+    world.run(["dvc", "pull", "-q"], checkout / VERSIONS)
     for number in (1, 2):
         made = world.repo / f"made{number}"
-        assert files(checkout / "versions/wine" / str(number)) == files(made)
-    for folder in (checkout, checkout / "versions/wine"):
+        assert files(checkout / VERSIONS / str(number)) == files(made)
+    for folder in (checkout, checkout / VERSIONS):
         assert world.run(["dvc", "status"], folder).strip() == "Data and pipelines are up to date."
 
 
@@ -162,7 +166,7 @@ def test_every_kept_version_can_be_got_from_a_bare_clone_with_an_empty_cache(
     hidden = world.repo / ".dvc" / "cache"
     hidden.rename(world.base / "hidden")
     try:
-        got = world.get(bare, "versions/wine/1", "one-from-bare")
+        got = world.get(bare, FIRST, "one-from-bare")
     finally:
         (world.base / "hidden").rename(hidden)
 
