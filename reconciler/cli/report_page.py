@@ -181,7 +181,7 @@ def _inputs(lock: Mapping[str, Any]) -> dict[str, str]:
 
 def _recipe(report: Report) -> str:
     version, model = report.version, report.model
-    lines = [f"git switch --detach {version.revision}", f"dvc repro evaluate@{model}"]
+    lines = [f"git switch --detach {version.revision}", f"dvc repro {_stages(report)}"]
     if version.bundle is not None:
         lines += [
             "",
@@ -191,6 +191,13 @@ def _recipe(report: Report) -> str:
     words = "With the libraries above, equal inputs give the bundle above, byte for byte."
     told_ = "\n".join(html.escape(shown(line)) if line else "" for line in lines)
     return element("pre", told_) + element("p", words, class_="soft")
+
+
+def _stages(report: Report) -> str:
+    """Return the stages that make it: ours, or those of an adopted model, which are its own."""
+    ours = f"@{report.model}"
+    own = [name for name in report.version.lock if not name.endswith(ours)]
+    return " ".join(own) or f"evaluate{ours}"
 
 
 def _card(card: str) -> str:

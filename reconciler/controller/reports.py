@@ -17,6 +17,9 @@ from reconciler.core.uncertainty import USUAL, Estimate, estimates
 from reconciler.errors import ReconcilerError, TerminalError
 from reconciler.spec.metrics import METRICS
 
+_SELF_REPORTED = (
+    "no pictures and no intervals: its own stages reported the metrics, and no answers are kept"
+)
 _UNTRACKED = (
     "no pictures are kept of this version: where dvc.yaml does not list `reports/${key}/report`"
     " among the outs of `evaluate`, add it and commit"
@@ -63,7 +66,10 @@ class Reports:
         report = Report(model, version, _recorded(version))
         if version.bundle is None:
             return report
-        for gather in (self._with_card, self._with_intervals, self._with_pictures):
+        if version.predictions is None:
+            report = replace(report, missing=(_SELF_REPORTED,))
+        whole = (self._with_intervals, self._with_pictures) if version.predictions else ()
+        for gather in (self._with_card, *whole):
             try:
                 report = gather(report)
             except ReconcilerError as error:

@@ -24,6 +24,13 @@ USUAL: Final[Mapping[str, tuple[str, ...]]] = {
 #: Of either side: 95 % lie between both.
 _CONFIDENCE = 0.975
 _ROWS = 20_000
+#: What a metric cannot fall below, where that is not 0.
+_LEAST: Final[Mapping[str, float]] = {
+    "r2": -math.inf,
+    "explained_variance": -math.inf,
+    "matthews_corrcoef": -1.0,
+    "cohen_kappa": -1.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,15 @@ def _estimate(name: str, value: float, scored: Scored, sample: Scored, seed: str
     of, counts = _units(name, sample)
     found = interval(of, counts, _CONFIDENCE, f"{seed}\n{name}")
     shrink = math.sqrt(len(sample) / len(scored))
-    ends = (value + (end - found.estimate) * shrink for end in (found.low, found.high))
-    return Estimate(name, value, *(end if math.isfinite(end) else None for end in ends))
+    low, high = (value + (end - found.estimate) * shrink for end in (found.low, found.high))
+    ends = (max(low, _LEAST.get(name, 0.0)), min(high, _most(name)))
+    known = math.isfinite(low), math.isfinite(high)
+    return Estimate(name, value, *(e if k else None for e, k in zip(ends, known, strict=True)))
+
+
+def _most(name: str) -> float:
+    """Return the best value of a score, and infinity for an error."""
+    return 1.0 if METRICS[name].better == "higher" else math.inf
 
 
 def _share(name: str, scored: Scored) -> tuple[float, int] | None:
