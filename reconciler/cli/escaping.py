@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-#: What means nothing to any renderer inside of an element; other ASCII is written by its number.
-_PLAIN = re.compile(r"[A-Za-z0-9 ,.;()%/+=?-]")
+#: Whatever may mean something to a renderer; what is left of ASCII means nothing to any.
+_ODD = re.compile(r"[^A-Za-z0-9 ,.;()%/+=?-]")
 #: The one way in which the characters above become a link.
 _WWW = re.compile(r"(?i)www(?=\.)")
 
@@ -29,8 +29,7 @@ def code(text: str, most: int = 200) -> str:
 
 def inert(text: str) -> str:
     """Return text that shows as it is and means nothing, on one line."""
-    spaced = " ".join(text.split())
-    shown = "".join(map(_reference, spaced))
+    shown = _ODD.sub(_reference, " ".join(text.split()))
     return _WWW.sub(lambda www: f"{www[0][:-1]}&#{ord(www[0][-1])};", shown)
 
 
@@ -39,9 +38,8 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _reference(char: str) -> str:
-    if _PLAIN.match(char):
-        return char
+def _reference(odd: re.Match[str]) -> str:
+    char = odd[0]
     if char.isascii():
         return f"&#{ord(char)};" if char.isprintable() else "�"
     # what is invisible, turns the direction of writing, or is no character at all

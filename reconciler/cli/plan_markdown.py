@@ -6,26 +6,28 @@ its share first, rows are left out whole, and how many were is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
-from reconciler.cli.escaping import code, inert, shortened
+from reconciler.cli.escaping import code
 from reconciler.cli.plan_text import expected
 from reconciler.core.estimate import spoken
 from reconciler.core.outlook import Kind, Outlook, Row, Stage
 from reconciler.errors import ReconcilerError
+from reconciler.spec.problems import Problem
+
+T = TypeVar("T")
 
 #: The first line of every comment of ours: by it, a later run finds the comment to update.
 MARKER = "<!-- reconciler-plan -->"
 #: Characters of a comment, below the 65,536 of GitHub.
 LIMIT = 60_000
 
-_PROBLEMS = 10_000
-_TABLE = 30_000
-_FIELDS, _RULES, _NOTES = 30, 20, 10
-_WORD, _WHY, _SENTENCE = 60, 90, 300
+_PROBLEMS, _TABLE = 10_000, 28_000
+_FIELDS, _RULES = 4_000, 3_000
+_NOTES = 5
+_WORD, _WHY, _SENTENCE = 60, 90, 200
 
 _HEAD = "| model | action | why | stages | expected | gate |\n|---|---|---|---|---|---|\n"
 
@@ -43,11 +45,10 @@ def comment(outlook: Outlook) -> str:
     opening = f"{MARKER}\n### {_title(outlook)}\n\n{_notes(outlook)}"
     closing = _closing(outlook)
     room = LIMIT - len(opening) - len(closing) - 1_000  # the headings and counts in between
-    problems = _listed(map(_problem, map(str, outlook.problems)), min(_PROBLEMS, room))
-    room -= len(problems.text)
-    table = _listed(map(_line, outlook.shown), min(_TABLE, room))
-    room -= len(table.text)
-    details = _listed(filter(None, map(_details, outlook.shown)), room)
+    problems = _listed(outlook.problems, _problem, _PROBLEMS)
+    table = _listed(outlook.shown, _line, _TABLE)
+    room -= len(problems.text) + len(table.text)
+    details = _listed([row for row in outlook.shown if _speaks(row)], _details, room)
     return "".join(
         [
             opening,
@@ -94,20 +95,20 @@ def _section(head: str, listed: _Listed, noun: str, before: str = "") -> str:
     return f"{head if listed.text else ''}{listed.text}{more}\n"
 
 
-def _listed(pieces: Iterable[str], room: int) -> _Listed:
-    """Return the pieces from the first on that fit into `room` characters."""
+def _listed(items: Sequence[T], show: Callable[[T], str], room: int) -> _Listed:
+    """Return the items from the first on that fit into `room` characters."""
     taken: list[str] = []
-    rest = iter(pieces)
-    for piece in rest:
+    for item in items:
+        piece = show(item)
         if len(piece) > room:
-            return _Listed("".join(taken), 1 + sum(1 for _ in rest))
+            break
         taken.append(piece)
         room -= len(piece)
-    return _Listed("".join(taken), 0)
+    return _Listed("".join(taken), len(items) - len(taken))
 
 
-def _problem(text: str) -> str:
-    return f"- {code(text, 500)}\n"
+def _problem(problem: Problem) -> str:
+    return f"- {code(str(problem), 500)}\n"
 
 
 def _line(row: Row) -> str:
@@ -131,14 +132,17 @@ def _why(row: Row) -> str:
 
 
 def _stage(stage: Stage) -> str:
-    return f"{inert(shortened(stage.name, _WORD))}: {stage.result}"
+    return f"{code(stage.name, _WORD)} {stage.result}"
+
+
+def _speaks(row: Row) -> bool:
+    """Return whether there is more to say of a model than its row does."""
+    return bool(row.changes or row.stages or row.verdict or row.serve or row.kind is Kind.BLOCKED)
 
 
 def _details(row: Row) -> str:
-    """Return what is folded below the table for one model: one line of HTML; empty for nothing."""
+    """Return what is folded below the table for one model: one line of HTML."""
     parts = [*_message(row), *_changes(row), *_stages(row), *_evidence(row)]
-    if not parts:
-        return ""
     head = f"<summary>{code(row.model, _WORD)}: {row.kind}</summary>"
     return f"<details>{head}{''.join(parts)}</details>\n"
 
@@ -150,57 +154,46 @@ def _message(row: Row) -> list[str]:
 
 
 def _changes(row: Row) -> list[str]:
-    if not row.changes:
-        return []
-    cells = ((c.field, _value(c.old), _value(c.new)) for c in row.changes[:_FIELDS])
-    return [_table(("field", "old", "new"), cells), *_more(len(row.changes) - _FIELDS, "field")]
+    cells = [(c.field, _value(c.old), _value(c.new)) for c in row.changes]
+    return _table(("field", "old", "new"), cells, _FIELDS)
 
 
 def _stages(row: Row) -> list[str]:
-    if not row.stages:
-        return []
-    cells = (
-        (s.name, f"{s.result}: {s.why}" if s.why else str(s.result), _seconds(s))
-        for s in row.stages
-    )
-    return [_table(("stage", "result", "took before"), cells)]
+    cells = [(s.name, f"{s.result}{': ' if s.why else ''}{s.why}", _took(s)) for s in row.stages]
+    return _table(("stage", "result", "took before"), cells, _RULES)
 
 
 def _evidence(row: Row) -> list[str]:
     if row.verdict is None:
         return []
-    evidence = row.verdict["evidence"]
     said = f"version {row.verdict['version']} {row.verdict['outcome']}: {row.verdict['message']}"
-    cells = ((_asked(e), e["outcome"], e["message"]) for e in evidence[:_RULES])
-    head = ("rule", "outcome", "evidence")
-    return [
-        f"<p>{code(said, _SENTENCE)}</p>",
-        _table(head, cells),
-        *_more(len(evidence) - _RULES, "rule"),
-    ]
+    cells = [(_asked(e), str(e["outcome"]), str(e["message"])) for e in row.verdict["evidence"]]
+    table = _table(("rule", "outcome", "evidence"), cells, _RULES)
+    return [f"<p>{code(said, _SENTENCE)}</p>", *table]
 
 
-def _asked(evidence: dict[str, Any]) -> str:
+def _asked(evidence: Mapping[str, Any]) -> str:
     rule = ", ".join(f"{key}: {value}" for key, value in evidence["threshold"].items())
     where = f" of {evidence['slice']} {evidence['slice_value']}" if evidence["slice"] else ""
     return f"{evidence['metric']}{where} {rule}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[str]:
+    if not rows:
+        return []
     top = "".join(f"<th>{name}</th>" for name in head)
-    body = chain.from_iterable(
-        ("<tr>", *(f"<td>{code(cell, _SENTENCE)}</td>" for cell in row), "</tr>") for row in rows
-    )
-    return f"<table><tr>{top}</tr>{''.join(body)}</table>"
+    body = _listed(rows, _cells, room)
+    more = f"<p>and {body.left_out} more</p>" if body.left_out else ""
+    return [f"<table><tr>{top}</tr>{body.text}</table>{more}"]
 
 
-def _more(count: int, noun: str) -> list[str]:
-    return [f"<p>and {count} more {noun if count == 1 else f'{noun}s'}</p>"] if count > 0 else []
+def _cells(row: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<td>{code(cell, _SENTENCE)}</td>' for cell in row)}</tr>"
 
 
 def _value(value: object) -> str:
     return "(none)" if value is None else str(value)
 
 
-def _seconds(stage: Stage) -> str:
+def _took(stage: Stage) -> str:
     return "" if stage.seconds is None else spoken(stage.seconds)
