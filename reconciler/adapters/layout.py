@@ -36,6 +36,11 @@ def shard(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:2]
 
 
+def production_path(name: str) -> str:
+    """Return the pointer to a model's bundle in production."""
+    return f"{PRODUCTION}/{shard(name)}/{name}.dvc"
+
+
 def version_path(name: str, number: int) -> str:
     """Return where DVC finds what a kept version left: `dvc get . <path> --rev deployed`."""
     return f"{VERSIONS}/{shard(name)}/{name}/{number}"

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.adapters.layout import production_path
 from reconciler.core.target_plan import Seen, plan_target
 from reconciler.errors import ReconcilerError, TerminalError
 
@@ -60,7 +61,7 @@ def _unused(targets: list[Target]) -> bool:
 
 def _champions(site: Site, known: Recalled, models: list[str]) -> dict[str, str]:
     """Return the digest of the bundle in production, by model, as DVC's pointers say it."""
-    ids = site.git.ids([f"{known.deployed}:{name}.dvc" for name in models])
+    ids = site.git.ids([f"{known.deployed}:{production_path(name)}" for name in models])
     blobs = site.git.blobs([oid for oid in ids if oid])
     texts = ((name, blobs[oid]) for name, oid in zip(models, ids, strict=True) if oid)
     return {name: match[1].decode() for name, text in texts if (match := _MD5.search(text))}

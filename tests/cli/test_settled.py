@@ -15,6 +15,7 @@ from reconciler.adapters import runtime
 from reconciler.adapters.deployed import Change
 from reconciler.adapters.memo import Memo
 from reconciler.cli import listing
+from reconciler.cli.served import astray
 from reconciler.cli.wiring import open_site
 from reconciler.controller.memory import Memory, observed
 from reconciler.core import record as records
@@ -327,3 +328,18 @@ def test_a_plan_looks_at_what_has_changed_alone(fleet: Project) -> None:
     assert "alpha" in fleet.reconciler("plan", "plain").stdout
     done = fleet.reconciler("plan", "nobody", check=False)
     assert (done.returncode, "there are: coded, plain, table" in done.stderr) == (2, True)
+
+
+def test_a_plan_of_a_served_model_follows_the_pointer_and_sees_what_is_served(
+    fleet: Project, lines: Lines
+) -> None:
+    bundle = fleet.root / "releases" / "plain" / "versions" / ("0" * 32 + ".dir")
+    bundle.mkdir(parents=True)
+    (bundle / "manifest.json").write_text('{"files": {}}')
+    (bundle.parents[1] / "current").symlink_to(f"versions/{bundle.name}")
+    lines()
+    known = open_site().recall(fleet.git("rev-parse", "HEAD"))
+    assert "plain" in known.models
+    assert astray(open_site(), known, ["plain"]) == set()
+    (bundle / "stray").write_text("")
+    assert astray(open_site(), known, ["plain"]) == {"plain"}
