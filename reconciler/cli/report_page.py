@@ -189,8 +189,8 @@ def _recipe(report: Report) -> str:
             f"dvc get . {version_path(model, version.number)}/bundle --rev deployed -o {model}",
         ]
     words = "With the libraries above, equal inputs give the bundle above, byte for byte."
-    told_ = "\n".join(html.escape(shown(line)) if line else "" for line in lines)
-    return element("pre", told_) + element("p", words, class_="soft")
+    shell = "\n".join(html.escape(shown(line)) if line else "" for line in lines)
+    return element("pre", shell) + element("p", words, class_="soft")
 
 
 def _stages(report: Report) -> str:

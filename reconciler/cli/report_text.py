@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from reconciler.controller.reports import Report
 from reconciler.core.pictures.picture import Picture
@@ -30,7 +29,9 @@ def lines(report: Report, here: Path) -> Iterator[str]:
     if "confusion" in pictures:
         yield from _confusion(pictures["confusion"])
     if "importance" in pictures:
-        yield from _importance(pictures["importance"])
+        yield from _bars(pictures["importance"], 1)
+    if "words" in pictures:
+        yield from _bars(pictures["words"], 2)
     for name in ("learning", "calibration", "actual", "residuals"):
         if name in pictures:
             yield ""
@@ -89,19 +90,18 @@ def _confusion(picture: Picture) -> Iterator[str]:
         yield "  " + "  ".join([row[0] + " " * (widths[0] - columns(row[0])), *cells])
 
 
-def _importance(picture: Picture) -> Iterator[str]:
+def _bars(picture: Picture, column: int) -> Iterator[str]:
+    """Give the first rows of a picture's table, with a bar for the number in one column."""
     yield ""
     yield picture.title
     yield from _wrapped(picture.summary)
-    top: Sequence[Mapping[str, Any]] = [
-        {"name": row[0], "rise": float(row[1] or 0.0)} for row in picture.rows[:_INPUTS]
-    ]
-    most = max((one["rise"] for one in top), default=0.0)
-    for one in top:
-        label = clipped(shown(one["name"]), _LABEL)
-        bar = "█" * round(_BAR * max(one["rise"], 0.0) / most) if most > 0 else ""
+    top = [(shown(row[0]), float(row[column] or 0.0)) for row in picture.rows[:_INPUTS]]
+    most = max((abs(value) for _, value in top), default=0.0)
+    for name, value in top:
+        label = clipped(name, _LABEL)
+        bar = "█" * round(_BAR * abs(value) / most) if value > 0 else ""
         gap = " " * (_LABEL - columns(label))
-        yield f"  {label}{gap} {told(float(format(one['rise'], '.2g'))):>10} {bar}".rstrip()
+        yield f"  {label}{gap} {told(float(f'{value:.2g}')):>10} {bar}".rstrip()
 
 
 def _right(text: str, width: int) -> str:
@@ -109,7 +109,7 @@ def _right(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, first: str = "  ", rest: str | None = None) -> list[str]:
-    told_ = shown(" ".join(text.split()))
+    words = shown(" ".join(text.split()))
     return textwrap.wrap(
-        told_, _WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest
+        words, _WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest
     )

@@ -18,7 +18,8 @@ from reconciler.bundle.encoding import encode
 from reconciler.bundle.predictor import Predictions, Predictor
 from reconciler.bundle.signature import Signature
 from reconciler.core.metrics import Scored
-from reconciler.core.pictures.importance import Effect, effect, losses
+from reconciler.core.pictures.bars import Effect
+from reconciler.core.pictures.importance import effect, losses
 
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -126,8 +127,8 @@ def _moving(sign: Signature, tensors: Tensors, found: Predictions) -> list[str]:
         values = tensors[tensor.name]
         for n, column in enumerate(tensor.columns):
             codes = values if tensor.words else values[:, n : n + 1]
-            found_ = _association(_coded(codes), answers)
-            strength[column.input] = max(strength.get(column.input, 0.0), found_)
+            moved = _association(_coded(codes), answers)
+            strength[column.input] = max(strength.get(column.input, 0.0), moved)
     ranked = sorted(strength, key=lambda name: (-strength[name], name))[:_INPUTS]
     return [item.name for item in sign.inputs if item.name in set(ranked)]
 

@@ -28,6 +28,7 @@ from reconciler.core.pictures import (
 )
 from reconciler.core.pictures.picture import Picture
 from reconciler.core.pictures.report import FILE, FORMAT, HEADING, to_plain
+from reconciler.pipeline import words
 from reconciler.pipeline.importance import measure
 
 #: Training rows that are answered to be compared with the held-out ones, at most as many.
@@ -80,6 +81,8 @@ def _pictures(
     if test.height:
         found = measure(predictor, test)
         yield importance.draw(scored, found.effects, found.rest, found.rows)
+    if (text := words.draw(predictor, test)) is not None:
+        yield text
 
 
 def _training(predictor: Predictor, path: Path, most: int) -> Scored | None:

@@ -24,7 +24,7 @@ from reconciler.core.pictures import (
     residuals,
     roc,
 )
-from reconciler.core.pictures.importance import Effect
+from reconciler.core.pictures.bars import Effect
 from reconciler.core.pictures.picture import Picture
 from reconciler.core.pictures.wording import clipped, columns, shown, told
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from reconciler.bundle.predictor import open_bundle
 from reconciler.pipeline import evaluate
 from reconciler.pipeline.importance import budget, measure
 
@@ -75,6 +76,29 @@ def test_of_very_many_inputs_those_that_count_are_shuffled_and_the_rest_together
     assert rows[-1][0] == "(936 other inputs)"
     assert len(rows) == 65
     assert (folder / "importance.svg").read_text().count("<rect") == 21
+
+
+def test_the_word_that_decides_is_found_and_moves_the_answer_as_leaving_it_out_does(
+    workspace: Any,
+) -> None:
+    random = np.random.default_rng(7)
+    common = ["alpha", "beta", "gamma", "delta"]
+    lines = [" ".join(random.permutation(common)[:3]) for _ in range(400)]
+    good = random.random(400) < 0.5
+    texts = [f"{line} Marvel{'' if n % 3 else ', marvel'}" if g else line
+             for n, (line, g) in enumerate(zip(lines, good, strict=True))]  # fmt: skip
+    frame = pl.DataFrame({"said": texts, "y": ["yes" if g else "no" for g in good]})
+    workspace.prepare(frame, "y", "binary", ["no", "yes"], types={"said": "text"})
+    plain, _ = reported(workspace, estimator="sklearn.linear_model.LogisticRegression")
+    word, rows, change, low, high = picture(plain, "words")["rows"][0]
+    assert word == "marvel"
+    test = workspace.test().filter(pl.col("said").str.contains("Marvel"))
+    without = test.with_columns(pl.col("said").str.replace_all(r",? [Mm]arvel", ""))
+    predictor = open_bundle(workspace.bundle())
+    pair = [np.array(predictor.predict(some).probabilities) for some in (test, without)]
+    assert rows == test.height
+    assert change == pytest.approx(float((pair[0] - pair[1])[:, 1].mean()), rel=1e-5)
+    assert 0 < low <= change <= high
 
 
 def test_what_importance_costs_is_bounded_whatever_the_table() -> None:

@@ -97,8 +97,8 @@ def frame(x: Scale, y: Scale, names: tuple[str, str], marks: Marks | None = None
         names: Of both.
         marks: Ticks of the horizontal scale; None: round values.
     """
-    across_ = _horizontal(x, y, plain(x) if marks is None else marks, names[0])
-    return [*across_, *_vertical(x, y, names[1])]
+    marks = plain(x) if marks is None else marks
+    return [*_horizontal(x, y, marks, names[0]), *_vertical(x, y, names[1])]
 
 
 def box(start: tuple[float, float], end: tuple[float, float], style: str, **more: float) -> str:

@@ -20,7 +20,7 @@ from reconciler.core.pictures.axes import (
     upward,
 )
 from reconciler.core.pictures.chance import mean_interval, share_interval
-from reconciler.core.pictures.picture import Picture, rounded
+from reconciler.core.pictures.picture import Cell, Picture, rounded
 from reconciler.core.pictures.wording import counted, told
 
 _LEAST, _STEPS = 20, 12
@@ -73,10 +73,14 @@ def draw(train: Scored | None, test: Scored) -> Picture | None:
     summary = _summary(name, seen, held)
     body = _drawn(name, seen, found)
     document = svg.document("learning", title, summary, (WIDTH, HEIGHT), body)
-    rows = [(s.rows, *map(rounded, (s.value, s.low, s.high))) for s in found]
+    rows = [_row(s.rows, s) for s in found]
     if seen is not None:
-        rows.append(("training", *map(rounded, (seen.value, seen.low, seen.high))))  # type: ignore[arg-type]
+        rows.append(_row("training", seen))
     return Picture("learning", title, summary, document, _COLUMNS, tuple(rows))
+
+
+def _row(head: Cell, one: Score) -> tuple[Cell, ...]:
+    return head, rounded(one.value), rounded(one.low), rounded(one.high)
 
 
 def _values(scored: Scored) -> Floats:
@@ -107,11 +111,9 @@ def _summary(name: str, seen: Score | None, held: Score) -> str:
     beside = f" On rows that it was trained on it is {told(seen.value)}"
     if seen.low <= held.high and held.low <= seen.high:
         return f"{said}{beside}: no difference that chance does not explain."
-    better = (seen.value < held.value) == (name == "rmse")
-    told_ = "part of what it has learned holds for those rows alone" if better else (
-        "the held-out rows are the easier ones"
-    )  # fmt: skip
-    return f"{said}{beside}: {told_}."
+    if (seen.value < held.value) == (name == "rmse"):
+        return f"{said}{beside}: part of what it has learned holds for those rows alone."
+    return f"{said}{beside}: the held-out rows are the easier ones."
 
 
 def _drawn(name: str, seen: Score | None, found: tuple[Score, ...]) -> list[str]:
@@ -131,7 +133,7 @@ def _drawn(name: str, seen: Score | None, found: tuple[Score, ...]) -> list[str]
     ]
     body += [svg.element("circle", cx=a, cy=b, r=3, class_="one") for a, b in line]
     if seen is not None:
-        ends_ = [(x.start, y(seen.value)), (x.end, y(seen.value))]
-        body.append(svg.path(ends_, "line two", stroke_dasharray="7 4"))
+        level = [(x.start, y(seen.value)), (x.end, y(seen.value))]
+        body.append(svg.path(level, "line two", stroke_dasharray="7 4"))
         entries.append(("two", f"trained on: {told(seen.value)}"))
     return [*body, *key(*entries)]
