@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from reconciler.errors import TerminalError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    Fetch = Callable[[str], None]
-    """Brings what an md5 names from the remote into the cache, as far as the remote has it."""
+    Fetch = Callable[..., None]
+    """Brings what md5s name from the remote into the cache, as far as the remote has it."""
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -58,6 +58,18 @@ class Cache:
         if not md5.endswith(".dir"):
             return True
         return all(self.path(part).is_file() for part in self._listing(md5).values())
+
+    def bring(self, md5s: Iterable[str]) -> None:
+        """Ask the remote for all that the cache lacks of these, at once.
+
+        What it does not have either is found out by whoever needs it.
+
+        Raises:
+            TransientError: The remote failed.
+        """
+        missing = [md5 for md5 in dict.fromkeys(md5s) if not self.has(md5)]
+        if missing and self._fetch is not None:
+            self._fetch(*missing)
 
     def file(self, md5: str) -> Path:
         """Return the file that `md5` names, in the cache: to be read only.

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters import dvc_config
 from reconciler.adapters.cache import Cache
+from reconciler.adapters.dvc_failures import failure
 from reconciler.adapters.dvc_output import Progress, State, cause
 from reconciler.adapters.dvc_program import KNOWN, argv, environment
-from reconciler.adapters.dvc_remote import Remote, failure
+from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.process import Group, run
 from reconciler.errors import SpecError, TerminalError, TransientError
 
@@ -89,6 +90,44 @@ def repro(
             on_stage(name.removesuffix(suffix), state, seconds)
 
     command = argv("repro", *(f"{stage}@{model}" for stage in stages))
+    _run(slot, command, log, progress, tell, timeout_s, cancel)
+    tell(progress.end(time.monotonic()))
+    seconds = {name.removesuffix(suffix): s for name, s in progress.seconds.items()}
+    return Reproduced(_lock(slot.root), tuple(seconds), seconds)
+
+
+def push(
+    slot: Slot, stages: Iterable[str], log: Path, cancel: threading.Event | None = None
+) -> None:
+    """Copy what stages have left to the default remote, and their entries of the run-cache.
+
+    All of it takes one process. Without a remote nothing is done.
+
+    Args:
+        slot: The slot that the stages were brought up to date in.
+        stages: Names as dvc.lock has them (`train@housing`).
+        log: Where everything that is printed goes.
+        cancel: Ends all of it once it is set.
+
+    Raises:
+        TransientError: The remote failed, or it was cancelled.
+        TerminalError: The remote cannot be used from here.
+    """
+    if Remote(slot.root).configured:
+        command = argv("push", *stages)
+        _run(slot, command, log, Progress(), lambda _: None, None, cancel)
+
+
+def _run(
+    slot: Slot,
+    command: Sequence[str],
+    log: Path,
+    progress: Progress,
+    tell: Callable[[Iterable[tuple[str, State, float]]], None],
+    timeout_s: float | None,
+    cancel: threading.Event | None,
+) -> None:
+    """Run DVC in a slot; whatever happens, nothing of it goes on running."""
     group = Group.start(command, slot.root, environment(), log, record=slot.record)
     try:
         _follow(group, progress, tell, timeout_s, cancel)
@@ -100,10 +139,7 @@ def repro(
         slot.forget()
     if code != 0:
         said = _tail(log, slot.root)
-        raise failure(said) or cause(said, code, log)
-    tell(progress.end(time.monotonic()))
-    seconds = {name.removesuffix(suffix): s for name, s in progress.seconds.items()}
-    return Reproduced(_lock(slot.root), tuple(seconds), seconds)
+        raise failure(said, slot.root) or cause(said, code, log)
 
 
 def initialise(root: Path) -> None:
@@ -143,15 +179,20 @@ def _follow(
 
 def _link_inputs(root: Path, cache: Cache) -> None:
     """Make the data of every `.dvc` file in the slot appear beside it."""
-    for pointer in sorted(root.rglob("*.dvc")):
-        if not pointer.is_file():
-            continue
-        for out in _outs(pointer, root):
-            path = _place(pointer, out, root)
-            if out.get("hash") == "md5" and "md5" in out:
-                _link(cache, str(out["md5"]), path, root)
-            elif not path.exists():
-                _checkout(pointer, path, root)
+    pointers = [path for path in sorted(root.rglob("*.dvc")) if path.is_file()]
+    outs = [(pointer, out) for pointer in pointers for out in _outs(pointer, root)]
+    cache.bring(str(out["md5"]) for _, out in outs if _linked(out))
+    for pointer, out in outs:
+        path = _place(pointer, out, root)
+        if _linked(out):
+            _link(cache, str(out["md5"]), path, root)
+        elif not path.exists():
+            _checkout(pointer, path, root)
+
+
+def _linked(out: Mapping[str, Any]) -> bool:
+    """Return whether the cache itself can tell where the content is."""
+    return out.get("hash") == "md5" and "md5" in out
 
 
 def _place(pointer: Path, out: Mapping[str, Any], root: Path) -> Path:

@@ -25,7 +25,7 @@ Sections = dict[str, Section]
 _REMOTE = re.compile(r"""['"]?\s*remote\s+["'](?P<name>.+?)["']\s*['"]?""")
 _URL = re.compile(r"\w+://")
 
-_USERINFO = re.compile(r"//[^/@:]*:([^/@]+)@")
+_USERINFO = re.compile(r"//[^/:@]*:([^/]+)@")
 
 #: Options and variables that hold a secret.
 _SECRET = re.compile(

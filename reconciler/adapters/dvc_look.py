@@ -23,7 +23,7 @@ def main() -> int:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    from reconciler.adapters.dvc_runs import asking
+    from reconciler.adapters.dvc_asking import asking
 
     asked = json.loads(sys.stdin.read())
     try:

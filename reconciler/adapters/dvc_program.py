@@ -1,14 +1,16 @@
 """The program that runs DVC: its own command line, with the run-cache looked up entry by entry.
 
 It runs as a process of its own, `python -m reconciler.adapters.dvc_program`, and takes the
-arguments of `dvc`. It differs from `dvc` in this: it collects no garbage (a fourth of DVC's time),
-it hides the remotes' secrets in whatever DVC prints, and it has `repro` and `push` of a slice ask
-the remote for that slice's run-cache entries and no others. `look` is a word of its own.
+arguments of `dvc`. It differs from `dvc` in this: it collects no garbage (a fourth of DVC's time);
+it hides the remotes' secrets in whatever DVC prints, and asks nobody for a password; it does not
+wait for ever for a remote; and it has `repro` and `push` of a slice ask the remote for that
+slice's run-cache entries and no others. `look` is a word of its own.
 """
 
 from __future__ import annotations
 
 import gc
+import getpass
 import json
 import os
 import sys
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 #: Where a slot's run finds blocks of dvc.lock that may stand for a stage's result.
 KNOWN = Path(".dvc") / "tmp" / "known.json"
 #: Seconds that a remote may take for its first answer; time to move the bytes comes on top.
-PATIENCE_S = 120.0
+PATIENCE_S = 60.0
 _PATIENCE = "RECONCILER_REMOTE_PATIENCE_S"
+#: Seconds for content whose size is not known beforehand.
+LIMIT_S = 3600.0
 
 
 def argv(command: str, *arguments: str) -> tuple[str, ...]:
@@ -68,30 +72,46 @@ def main(arguments: list[str]) -> int:
     gc.set_threshold(50_000)
     hidden = dvc_config.secrets(Path.cwd())
     sys.stdout, sys.stderr = _Clean(sys.stdout, hidden), _Clean(sys.stderr, hidden)
-    command, *rest = arguments
+    getpass.getpass = _nobody_answers
+    code = _run(*arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _run(command: str, *rest: str) -> int:
     if command == "look":
         from reconciler.adapters.dvc_look import main as look
 
         return look()
     from dvc.cli import main as dvc
 
-    code: int = dvc([command, *_remotely(command), *rest])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code
+    from reconciler.adapters import dvc_asking, dvc_config
+
+    asks = command in ("fetch", "gc", "pull", "push", "repro")
+    remote = dvc_config.remotes(Path.cwd()).default if asks else None
+    patience_s = float(os.environ.get(_PATIENCE, PATIENCE_S))
+    targeted = command in ("push", "repro") and _targeted(patience_s)
+    if remote is None:
+        return int(dvc([command, *rest]))
+    if command == "repro":  # which asks the remote only for what is not here
+        whole = () if targeted else ("--pull",)  # DVC's own way: all of the run-cache at once
+        return int(dvc([command, *whole, *rest]))
+    if not dvc_asking.greeted(remote, patience_s):
+        return dvc_asking.FAILED
+    runs = ("--run-cache",) if command == "push" else ()
+    with dvc_asking.limited(remote, LIMIT_S):
+        return int(dvc([command, *runs, *rest]))
 
 
-def _remotely(command: str) -> tuple[str, ...]:
-    """Have `repro` and `push` look after the run-cache on the remote; return the flags to add."""
-    if command not in ("repro", "push"):
-        return ()
+def _targeted(patience_s: float) -> bool:
     from reconciler.adapters import dvc_runs
 
-    patience_s = float(os.environ.get(_PATIENCE, PATIENCE_S))
-    targeted = dvc_runs.install(_known(), patience_s)
-    if command == "push":
-        return ("--run-cache",)
-    return () if targeted else ("--pull",)  # DVC's own way: all of the run-cache at once
+    return dvc_runs.install(_known(), patience_s)
+
+
+def _nobody_answers(*_: object, **__: object) -> str:
+    raise EOFError("nobody is asked for passwords here")
 
 
 def _known() -> list[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""The default DVC remote: content brought and taken there, and why that failed."""
+"""The default DVC remote: content brought and taken there by its md5."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.adapters import dvc_config
-from reconciler.adapters.dvc_program import argv, environment
-from reconciler.adapters.process import Completed, run
-from reconciler.errors import TerminalError, TransientError
+from reconciler.adapters.dvc_failures import Outage, failure
+from reconciler.adapters.dvc_program import LIMIT_S, PATIENCE_S, argv, environment
+from reconciler.adapters.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_LIMIT_S = 3600.0
-_FAILED = re.compile(r"the remote '(?P<name>[^']+)' failed: (?P<why>.+)")
 _REMOVED = re.compile(r"Removed (\d+) objects from remote")
-_EXTRA = re.compile(r"requires '?dvc[-_](?P<extra>\w+)'?|No module named 'dvc_(?P<module>\w+)'")
+#: The program ends itself before that, and says why.
+_LIMIT_S = PATIENCE_S + LIMIT_S + 60.0
 
 
 class Remote:
-    """The default DVC remote of a repository or slot; content is named by its md5.
+    """The default DVC remote of a repository; content is named by its md5.
 
     Args:
         root: The folder with `.dvc/`.
@@ -36,6 +35,7 @@ class Remote:
         self._root = root
         self._cache = cache
         self._limit_s = limit_s
+        self._outage = Outage()
 
     @property
     def configured(self) -> bool:
@@ -46,7 +46,8 @@ class Remote:
         """Bring content into the cache, as far as the remote has it.
 
         Raises:
-            TransientError: The remote cannot be reached.
+            TransientError: The remote failed.
+            TerminalError: It cannot be used from here.
         """
         self._run("fetch", md5s)
 
@@ -54,21 +55,10 @@ class Remote:
         """Copy content from the cache to the remote, where it is not there yet.
 
         Raises:
-            TransientError: The remote cannot be reached.
+            TransientError: The remote failed.
+            TerminalError: It cannot be used from here.
         """
         self._run("push", md5s)
-
-    def push_stages(self, *stages: str) -> None:
-        """Copy what stages of this folder have left, and their entries of the run-cache.
-
-        Args:
-            stages: Names as dvc.lock has them (`train@housing`).
-
-        Raises:
-            TransientError: The remote cannot be reached.
-        """
-        if self.configured:
-            self._check(self._dvc("push", stages, self._root))
 
     def sweep(self, kept: Iterable[str], *, dry: bool) -> int:
         """Delete all content but `kept` from the remote, and return how many objects that is.
@@ -80,21 +70,20 @@ class Remote:
             dry: Delete nothing.
 
         Raises:
-            TransientError: The remote cannot be reached.
+            TransientError: The remote failed.
+            TerminalError: It cannot be used from here.
         """
         with self._aside(sorted(kept)) as place:
             _use(place, place / "cache")  # `dvc gc` sweeps the cache as well: here, an empty one
             options = ("--workspace", "--cloud", "--force", *(("--dry",) if dry else ()))
-            done = self._dvc("gc", options, place)
-            self._check(done)
-        said = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+            said = self._dvc("gc", options, place)
         return sum(int(count) for count in _REMOVED.findall(said))
 
     def _run(self, command: str, md5s: Sequence[str]) -> None:
         if not md5s or not self.configured:
             return
         with self._aside(md5s) as place:
-            self._check(self._dvc(command, ("content.dvc",), place))
+            self._dvc(command, ("content.dvc",), place)
 
     @contextlib.contextmanager
     def _aside(self, md5s: Sequence[str]) -> Iterator[Path]:
@@ -110,43 +99,19 @@ class Remote:
                 _use(place, self._cache)
             yield place
 
-    def _dvc(self, command: str, targets: Sequence[str], where: Path) -> Completed:
-        return run(argv(command, *targets), where, environment(), timeout_s=self._limit_s)
-
-    def _check(self, done: Completed) -> None:
-        if done.code == 0:
-            return
-        said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-        found = failure(said)
-        if found is None:
-            errors = [line for line in said if line.startswith("ERROR: ")] or said[-3:]
-            name = str(dvc_config.remotes(self._root).default)
-            found = _failure(name, " ".join(errors).removeprefix("ERROR: "))
-        raise found
+    def _dvc(self, command: str, arguments: Sequence[str], where: Path) -> str:
+        self._outage.check()
+        done = run(argv(command, *arguments), where, environment(), timeout_s=self._limit_s)
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        if done.code != 0:
+            default = dvc_config.remotes(self._root).default
+            error = failure(said.splitlines(), self._root, default)
+            assert error is not None
+            raise self._outage.noted(error)
+        return said
 
 
 def _use(place: Path, cache: Path) -> None:
     """Have DVC use another cache in this folder."""
     text = f"[cache]\n    dir = {cache}\n"
     (place / ".dvc" / "config.local").write_text(text, encoding="utf-8")
-
-
-def failure(lines: Sequence[str]) -> TransientError | TerminalError | None:
-    """Return why the remote failed, if the lines that DVC has printed say that it did."""
-    found = [match for line in lines if (match := _FAILED.search(line))]
-    return _failure(found[-1]["name"], found[-1]["why"]) if found else None
-
-
-def _failure(name: str, why: str) -> TransientError | TerminalError:
-    if match := _EXTRA.search(why):
-        extra = match["extra"] or match["module"]
-        return TerminalError(
-            f"the DVC remote '{name}' needs a package that is not installed: dvc-{extra}",
-            reason="ExtraMissing",
-            hint=f"pip install 'reconciler[{extra}]'",
-        )
-    return TransientError(
-        f"the DVC remote '{name}' failed: {why}",
-        reason="RemoteFailed",
-        hint="check the remote with `dvc remote list` and `dvc push`",
-    )

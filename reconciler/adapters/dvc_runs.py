@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import re
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from reconciler.adapters.dvc_asking import asking
 
 #: Bytes per second below which a remote counts as one that hangs.
 _LEAST_SPEED = 50_000
@@ -101,7 +100,7 @@ class _Run:
         if name is None:
             return False
         with asking(name, self._patience_s + _size(entry) / _LEAST_SPEED):
-            _move(self._cache, entry, self._cache.repo.cloud.pull)
+            _pull(self._cache, entry)
         return _whole(self._cache, self._stage, entry)
 
     def from_remote(self) -> Block | None:
@@ -150,7 +149,7 @@ def _push(cache: Any, patience_s: float) -> list[tuple[str, str]]:
     with asking(name, patience_s + sum(map(_size, blocks)) / _LEAST_SPEED):
         for block in blocks:
             outs = [out for out in block.get("outs", ()) if out["path"] not in kept]
-            _move(cache, {**block, "outs": outs}, repo.cloud.push)
+            _push_outs(cache, {**block, "outs": outs})
         return [entry for block in blocks if (entry := _push_entry(cache, block)) is not None]
 
 
@@ -166,16 +165,27 @@ def _push_entry(cache: Any, block: Block) -> tuple[str, str] | None:
     return key, value
 
 
-def _move(cache: Any, entry: Block, how: Callable[[Any], Any]) -> None:
-    """Push or pull what an entry names; what neither side has is left out.
+def _pull(cache: Any, entry: Block) -> None:
+    """Bring what an entry names, as far as the remote has it.
 
     Raises:
-        OSError: The remote had it, and it could not be moved.
+        OSError: The remote has some of it, and it cannot be brought.
     """
+    from dvc.exceptions import CollectCacheError
+
+    cloud = cache.repo.cloud
+    with contextlib.suppress(CollectCacheError, FileNotFoundError):  # the remote has it no more
+        for objects in cache._create_stage(dict(entry)).get_used_objs().values():
+            for missing in cloud.pull(objects).failed:
+                odb = cloud.get_remote_odb()
+                odb.fs.info(odb.oid_to_path(missing.value))
+                raise OSError(f"{missing.value} cannot be brought")
+
+
+def _push_outs(cache: Any, entry: Block) -> None:
     for objects in cache._create_stage(dict(entry)).get_used_objs().values():
-        failed = how(objects).failed
-        if failed:
-            raise OSError(f"{len(failed)} files could not be moved")
+        if failed := cache.repo.cloud.push(objects).failed:
+            raise OSError(f"{len(failed)} files cannot be pushed")
 
 
 def _copy(source: Any, path: str, target: Any, place: str) -> None:
@@ -220,42 +230,3 @@ def _value(entry: Block) -> str:
 
 def _size(entry: Block) -> int:
     return sum(int(out.get("size") or 0) for out in entry.get("outs", ()))
-
-
-@contextlib.contextmanager
-def asking(name: str, limit_s: float) -> Iterator[None]:
-    """Say that a remote is asked, and that it has answered; end the process if it does not.
-
-    Raises:
-        DvcException: It failed; the message says so and gives the cause.
-    """
-    from dvc.exceptions import DvcException
-
-    def silent() -> None:
-        _say(f"ERROR: the remote '{name}' failed: no answer within {limit_s:.0f} s")
-        os._exit(255)
-
-    timer = threading.Timer(limit_s, silent)
-    timer.daemon = True
-    timer.start()
-    _say(f"Asking the remote '{name}' ...")
-    try:
-        yield
-    except Exception as error:
-        said = ": ".join(_causes(error))
-        raise DvcException(f"the remote '{name}' failed: {said}") from error
-    finally:
-        timer.cancel()
-    _say(f"The remote '{name}' has answered.")
-
-
-def _causes(error: BaseException) -> Iterator[str]:
-    seen: BaseException | None = error
-    while seen is not None:
-        text = " ".join(str(seen).split())
-        yield text or type(seen).__name__
-        seen = seen.__cause__
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a line of the program's log

@@ -19,7 +19,12 @@ _SHARED = frozenset(
     | {"user", "verify", "version_aware", "worktree"}
 )
 
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
+_PASSWORD = re.compile(r"(?<=//)([^/:@]*):[^/]*@")
+
+
+def without_password(url: str) -> str:
+    """Return a URL that still says who, but not with which password."""
+    return _PASSWORD.sub(r"\1@", url)
 
 
 def champion_file(record: Record) -> bytes | None:
@@ -60,7 +65,7 @@ def config_file(remotes: Mapping[str, Mapping[str, str]], default: str | None) -
             raise ValueError(f"remote {name}: {url!r} is not absolute")
         shared = {key: options[key] for key in sorted(options.keys() & _SHARED)}
         lines.append(f"['remote \"{name}\"']")
-        lines += [f"    {k} = {v}" for k, v in {**shared, "url": _PASSWORD.sub("//", url)}.items()]
+        lines += [f"    {k} = {v}" for k, v in {**shared, "url": without_password(url)}.items()]
     return "".join(f"{line}\n" for line in lines).encode()
 
 

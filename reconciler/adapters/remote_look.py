@@ -8,8 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from reconciler.adapters import dvc_config, run_cache
+from reconciler.adapters.dvc_failures import failure
 from reconciler.adapters.dvc_program import argv, environment
-from reconciler.adapters.dvc_remote import failure
 from reconciler.adapters.process import run
 from reconciler.adapters.run_cache import Found
 from reconciler.errors import TransientError
@@ -66,7 +66,7 @@ def asked(root: Path, keys: Collection[str], md5s: Collection[str], patience_s: 
         done = run(argv("look"), place, environment(), patience_s + _START_S, text)
     lines = (done.stdout + done.stderr).decode(errors="replace").splitlines()
     if done.code != 0:
-        raise failure(lines) or TransientError(
+        raise failure(lines, root) or TransientError(
             f"the DVC remote cannot be asked: {lines[-1] if lines else done.code}",
             reason="RemoteFailed",
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from reconciler.adapters import dvc
-from reconciler.adapters.dvc_remote import Remote
+from reconciler.adapters.dvc_failures import Outage
 from reconciler.adapters.git import Git
 from reconciler.adapters.slots import SlotPool
 from reconciler.controller.authored import Authored
 from reconciler.controller.training import Artifacts, Job, told
+from reconciler.errors import ReconcilerError
 from reconciler.spec.model import seconds
 
 
@@ -26,6 +27,7 @@ class Slices:
         self._git = git
         self._pool = pool
         self._cache = cache
+        self._outage = Outage()
 
     def run(self, job: Job) -> Artifacts:
         """Run the stages of one model at its revision, and return what they left in the cache.
@@ -35,6 +37,13 @@ class Slices:
             TerminalError: Training failed, and would again.
             TransientError: The machine is not ready (a full disk, a lock), or it was cancelled.
         """
+        self._outage.check()
+        try:
+            return self._run(job)
+        except ReconcilerError as error:
+            raise self._outage.noted(error) from error.__cause__
+
+    def _run(self, job: Job) -> Artifacts:
         desired = job.desired
         paths, overlays = job.fleet.slice_of(job.model)
         bound = desired.timeout
@@ -52,7 +61,8 @@ class Slices:
             )
             names = job.fleet.locked(job.model)
             lock = {name: block for name, block in done.lock.items() if name in names}
-            Remote(slot.root).push_stages(*lock)  # before anything is on record
+            # before anything is on record
+            dvc.push(slot, lock, job.log.with_suffix(".push.log"), job.cancelled)
         return Artifacts(
             fingerprint=desired.fingerprint,
             revision=desired.revision,

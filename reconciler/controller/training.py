@@ -21,10 +21,12 @@ _OF_THE_MACHINE = frozenset(
     {
         "CacheCorrupt",
         "DataMissing",
+        "ExtraMissing",
         "FolderMissing",
         "GitFailed",
         "ObjectMissing",
         "ProgramMissing",
+        "RemoteUnsupported",
         "RuntimeMismatch",
     }
 )

@@ -119,7 +119,7 @@ def test_nothing_is_put_on_record_while_the_remote_is_away_and_all_is_once_it_is
     before = shared.git("rev-parse", "deployed")
     done = shared.reconciler("apply", check=False)
     assert done.returncode == 1
-    assert "the DVC remote 'store' failed" in done.stdout
+    assert f"the DVC remote 'store' ({tmp_path / 'store'}) failed" in done.stdout
     assert "happy to help" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert shared.git("rev-parse", "deployed") == before

@@ -1,0 +1,85 @@
+"""Questions to a remote, from inside a process of DVC's: bounded in time, and told in its log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+#: Exit status of DVC for an error of its own.
+FAILED = 255
+
+
+@contextlib.contextmanager
+def asking(name: str, limit_s: float) -> Iterator[None]:
+    """Say that a remote is asked, and that it has answered; end the process if it does not.
+
+    Args:
+        name: The remote's.
+        limit_s: Seconds that it may take.
+
+    Raises:
+        DvcException: It failed; the message says so and gives the cause.
+    """
+    from dvc.exceptions import DvcException
+
+    _say(f"Asking the remote '{name}' ...")
+    try:
+        with limited(name, limit_s):
+            yield
+    except Exception as error:
+        raise DvcException(f"the remote '{name}' failed: {_causes(error)}") from error
+    _say(f"The remote '{name}' has answered.")
+
+
+@contextlib.contextmanager
+def limited(name: str, limit_s: float) -> Iterator[None]:
+    """End the process, saying why, if the block takes longer than `limit_s` seconds."""
+
+    def silent() -> None:
+        _say(f"ERROR: the remote '{name}' failed: no answer within {limit_s:.0f} s")
+        os._exit(FAILED)
+
+    timer = threading.Timer(limit_s, silent)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def greeted(name: str, limit_s: float) -> bool:
+    """Return whether the default remote of the repository here answers; say why if it does not."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with asking(name, limit_s), Repo() as repo:
+            _look(repo.cloud.get_remote_odb())
+    except DvcException as error:
+        _say(f"ERROR: {error}")
+        return False
+    return True
+
+
+def _look(store: Any) -> None:
+    with contextlib.suppress(FileNotFoundError):  # nothing was pushed there yet
+        store.fs.info(store.path)
+
+
+def _causes(error: BaseException) -> str:
+    said: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        said.append(" ".join(str(cause).split()) or type(cause).__name__)
+        cause = cause.__cause__
+    return ": ".join(dict.fromkeys(said))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
