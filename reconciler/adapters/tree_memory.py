@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,5 +39,5 @@ def save(path: Path, memory: TreeMemory) -> None:
     aside = path.with_suffix(".new")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps({"format": _FORMAT, **asdict(memory)}), encoding="utf-8")
+        aside.write_text(json.dumps({"format": _FORMAT, **vars(memory)}), encoding="utf-8")
         aside.replace(path)

@@ -71,6 +71,7 @@ class Survey:
         self._lock = lock
         self._cache = cache
         self._memory = memory
+        self._keys: dict[str, str] = {}
         self.contents = Contents(root, memory.contents)
 
     @cached_property
@@ -161,6 +162,11 @@ class Survey:
 
     def _key(self, model: str) -> str:
         """Return what changes whenever the outcome of a comparison may."""
+        if model not in self._keys:
+            self._keys[model] = self._made(model)
+        return self._keys[model]
+
+    def _made(self, model: str) -> str:
         line = self._declared.lines[model]
         spec = self._declared.specs[model].decode(errors="replace")
         return digest([self._shared, line, spec, self._texts(model)])[:32]
@@ -199,8 +205,13 @@ class Survey:
 
 def _outside(paths: Iterable[str], outs: Collection[str]) -> tuple[str, ...]:
     """Return the paths that are neither one of the outputs nor in one, each once."""
-    unique = dict.fromkeys(paths)
-    return tuple(p for p in unique if not any(str(a) in outs for a in (Path(p), *Path(p).parents)))
+    return tuple(path for path in dict.fromkeys(paths) if not any(a in outs for a in _around(path)))
+
+
+def _around(path: str) -> list[str]:
+    """Return a path and every folder around it."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
 def _written(body: object) -> list[str]:
