@@ -78,7 +78,6 @@ class Checkout:
                 _put(aside, self._root / path)
             except OSError as error:
                 raise _not_writable(self._root / path, error) from error
-            _remove(aside)
 
     def _build(self, what: str | Path, place: Path) -> None:
         if isinstance(what, Path):
@@ -125,26 +124,23 @@ _WAYS = {"reflink": _reflink, "hardlink": _hardlink, "symlink": _symlink, "copy"
 
 
 def _put(aside: Path, place: Path) -> None:
-    if not os.path.lexists(place) or not (place.is_dir() and not place.is_symlink()):
-        if aside.is_dir() and os.path.lexists(place):
-            place.unlink()  # a folder cannot be renamed onto a file
-        _rename(aside, place)
-    elif not _exchanged(aside, place):
+    if aside.lstat().st_dev != place.parent.stat().st_dev:  # then no rename can take it there
+        near = place.with_name(f".{place.name}.{aside.name}")
+        shutil.move(aside, near)
+        aside = near
+    if not (_is_folder(aside) or _is_folder(place)) or not os.path.lexists(place):
+        aside.replace(place)
+    elif _exchanged(aside, place):
+        _remove(aside)
+    else:
         old = aside.with_name(f"{aside.name}.old")
         place.rename(old)
         aside.rename(place)
         _remove(old)
 
 
-def _rename(aside: Path, place: Path) -> None:
-    try:
-        aside.replace(place)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        near = place.with_name(f".{place.name}.{aside.name}")  # another file system
-        shutil.move(aside, near)
-        near.replace(place)
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _exchanged(one: Path, two: Path) -> bool:
@@ -156,7 +152,7 @@ def _exchanged(one: Path, two: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
+    if _is_folder(path):
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from reconciler.adapters import merging, tree_memory
 from reconciler.cli.interrupts import terminating
 from reconciler.cli.progress import Progress
 from reconciler.cli.wiring import Site, open_site
-from reconciler.controller.reproduction import Result
+from reconciler.controller.reproduction import Reproduction, Result
 from reconciler.errors import UsageError
 
 _LOCK = "repro.lock"
@@ -41,19 +41,30 @@ def _results(
     memory = tree_memory.load(site.workspace.tree / "memory.json")
     try:
         work = site.reproduction(memory, jobs, progress)
-        known = work.models
-        if unknown := [name for name in models if name not in known]:
-            raise UsageError(
-                f"no model is called {unknown[0]}",
-                reason="UnknownModel",
-                hint=f"there are: {', '.join(known) or 'none'}",
-            )
+        _check(models, work)
         if work.left_out:
             listed = ", ".join(work.left_out)
             console.print(f"note: left to `dvc repro`: {listed}", markup=False, soft_wrap=True)
-        return work.run(tuple(dict.fromkeys(models)) or known, jobs)
+        return work.run(tuple(dict.fromkeys(models)) or work.models, jobs)
     finally:
         tree_memory.save(site.workspace.tree / "memory.json", memory)
+
+
+def _check(models: tuple[str, ...], work: Reproduction) -> None:
+    """Refuse names of models that are not for `repro`."""
+    unknown = next((name for name in models if name not in work.models), None)
+    if unknown in work.adopted:
+        raise UsageError(
+            f"{unknown} is adopted: its stages are your own",
+            reason="Adopted",
+            hint="`dvc repro` runs them",
+        )
+    if unknown is not None:
+        raise UsageError(
+            f"no model is called {unknown}",
+            reason="UnknownModel",
+            hint=f"there are: {', '.join(work.models) or 'none'}",
+        )
 
 
 def _report(console: Console, results: Mapping[str, Result]) -> int:

@@ -12,7 +12,7 @@ from reconciler.adapters.tree_memory import TreeMemory
 from reconciler.controller.working_tree import WorkingTree, line_of, params_of
 from reconciler.core import compilation
 from reconciler.core.blocks import flow, scalar, with_block
-from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE
+from reconciler.core.compilation import PARAMS, PIPELINE, RUNTIME_IMAGE, SETTINGS
 from reconciler.core.digest import digest
 from reconciler.core.lockfile import ForeignError
 from reconciler.core.merging import model_lines
@@ -38,6 +38,13 @@ class Declared:
     """The text of each spec, by model."""
     wrong: Mapping[str, str]
     """Why a spec cannot be followed, by model."""
+    adopted: tuple[str, ...] = ()
+    """Models whose stages are the user's own: `dvc repro` runs them."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that have stages of their own here, or would if their spec were right."""
+        return (*self.lines, *(name for name in self.wrong if name not in self.lines))
 
     def params(self, model: str) -> bytes:
         """Return params.yaml with `models:` narrowed to one model, all else as it is written."""
@@ -50,8 +57,11 @@ def declared(tree: WorkingTree, catalogue: Catalogue, memory: TreeMemory) -> Dec
     Raises:
         SpecError: params.yaml is out of step with specs/, or a file cannot be followed.
     """
-    text = _text(tree, PARAMS)
     specs = {PurePosixPath(path).stem: text for path, text in tree.specs().items()}
+    pipeline = _text(tree, PIPELINE).encode()
+    if tree.read(SETTINGS) is not None:  # then all of dvc.yaml is the user's own
+        return Declared(pipeline, "", {}, specs, {}, tuple(specs))
+    text = _text(tree, PARAMS)
     rest = with_block(text, "models", "")
     try:
         lines = model_lines(text)
@@ -59,12 +69,14 @@ def declared(tree: WorkingTree, catalogue: Catalogue, memory: TreeMemory) -> Dec
         raise _out_of_step(PARAMS, str(error)) from error
     params = params_of(rest.encode())
     wanted, wrong = _wanted(tree, specs, params, catalogue, memory, rest)
-    stale = [name for name in {*specs, *lines} if not _holds(name, lines, wanted, wrong)]
+    names = {*specs, *lines} - set(wrong)
+    stale = sorted(name for name in names if lines.get(name, "") != wanted.get(name))
     if stale or not params.runtime:
-        raise _out_of_step(PARAMS, ", ".join(sorted(stale)[:3]) or "it declares no runtime")
+        raise _out_of_step(PARAMS, ", ".join(stale[:3]) or "it declares no runtime")
     if tree.read(RUNTIME_IMAGE) != image(params.runtime):
         raise _out_of_step(RUNTIME_IMAGE, "the runtime")
-    return Declared(_text(tree, PIPELINE).encode(), rest, lines, specs, wrong)
+    adopted = tuple(name for name, line in wanted.items() if not line)
+    return Declared(pipeline, rest, lines, specs, wrong, adopted)
 
 
 def spec_of(found: Declared, model: str, catalogue: Catalogue) -> ModelSpec:
@@ -94,12 +106,6 @@ def _params(found: Declared) -> Params:
     return params_of(found.rest.encode())
 
 
-def _holds(
-    name: str, lines: Mapping[str, str], wanted: Mapping[str, str], wrong: Mapping[str, str]
-) -> bool:
-    return name in lines and (name in wrong or lines[name] == wanted.get(name))
-
-
 def _wanted(
     tree: WorkingTree,
     specs: Mapping[str, bytes],
@@ -108,16 +114,22 @@ def _wanted(
     memory: TreeMemory,
     rest: str,
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the line that each valid spec wants, and why the others are not valid."""
+    """Return the line that each valid spec wants, and why the others are not valid.
+
+    An adopted model wants none: its line is empty.
+    """
     kind = digest([__version__, catalogue.version, rest])
     keys = {name: f"{kind[:16]}/{compilation.blob_id(text)}" for name, text in specs.items()}
-    wanted = {name: line for name in specs if (line := _known(tree, memory, name, keys[name]))}
+    known = {name: _known(tree, memory, name, keys[name]) for name in specs}
+    wanted = {name: line for name, line in known.items() if line is not None}
     fresh = {compilation.spec_path(n): text for n, text in specs.items() if n not in wanted}
     read, problems = read_fleet(fresh, params, catalogue)
     wrong = {PurePosixPath(path).stem for path in fresh} - set(read)
     for name, spec in read.items():
-        entries = line_of(tree, spec, specs[name], params)
-        wanted[name] = f"  {scalar(name)}: {flow(entries)}\n"
+        wanted[name] = ""
+        if not spec.spec.training.adopts:
+            entries = line_of(tree, spec, specs[name], params)
+            wanted[name] = f"  {scalar(name)}: {flow(entries)}\n"
         deps = {dep: _dep(tree, dep) for dep in spec.spec.training.deps}
         memory.lines[name] = [keys[name], wanted[name], deps]
     return wanted, {name: _why(name, problems) for name in wrong}

@@ -93,8 +93,13 @@ class Reproduction:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of all models that the working tree declares."""
-        return tuple(self._declared.lines)
+        """The models whose stages are here for each model."""
+        return self._declared.models
+
+    @property
+    def adopted(self) -> tuple[str, ...]:
+        """The models whose stages are the user's own."""
+        return self._declared.adopted
 
     @property
     def left_out(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import random
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -73,6 +74,28 @@ def test_a_folder_and_a_file_take_the_place_of_what_stood_there(
     assert list((tree / ".aside").iterdir()) == []
     if links == ("copy",):
         assert (tree / "same").stat().st_mode & stat.S_IWUSR
+
+
+def test_a_folder_on_another_file_system_is_replaced_too(place: Path) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == place.stat().st_dev:
+        pytest.skip("there is no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory) as far:
+        (place / "tree" / "models").symlink_to(far)
+        work = checkout(place)
+        for files in ({"a": b"1"}, {"b": b"2"}):
+            work.put(work.build({"models/m": keep_folder(place / "cache", files)}))
+            assert seen(Path(far)) == {f"m/{name}": text for name, text in files.items()}
+
+
+def test_without_an_exchange_of_names_a_folder_is_replaced_all_the_same(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.adapters.checkout._exchanged", lambda *_: False)
+    work = checkout(place)
+    for files in ({"a": b"1"}, {"b": b"2"}):
+        work.put(work.build({"m": keep_folder(place / "cache", files)}))
+        assert seen(place / "tree") == {f"m/{name}": text for name, text in files.items()}
 
 
 def test_what_is_not_cached_is_copied_from_where_it_was_written(place: Path) -> None:

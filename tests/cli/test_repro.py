@@ -103,6 +103,25 @@ def test_what_is_out_of_step_is_said_and_nothing_runs(fresh: Project) -> None:
     assert not (fresh.root / "dvc.lock").exists()
 
 
+def test_stages_of_the_users_own_are_named_and_left_to_dvc(fresh: Project) -> None:
+    fresh.write(
+        "specs/theirs.yaml",
+        "apiVersion: reconciler/v1\nkind: Model\nmetadata: {name: theirs}\nspec:\n"
+        "  data: {test: data/rows.csv, target: b}\n"
+        "  training: {stages: [fit], model: m.pkl}\n"
+        "  acceptance: [{metric: r2, min: 0.2}]\n",
+    )
+    text = (fresh.root / "dvc.yaml").read_text()
+    fresh.write("dvc.yaml", text + "  fit:\n    cmd: echo 1 > m.pkl\n    outs: [m.pkl]\n")
+    fresh.reconciler("compile")
+    done = fresh.reconciler("repro", "theirs", check=False)
+    assert done.returncode == 2
+    assert "theirs is adopted" in done.stderr
+    done = fresh.reconciler("repro", "a")
+    assert "note: left to `dvc repro`: fit" in done.stdout
+    assert not (fresh.root / "m.pkl").exists()
+
+
 def test_what_repro_trained_apply_takes_from_the_cache(project: Project, specify: Specify) -> None:
     project.write("specs/m.yaml", specify("m"))
     project.reconciler("compile")
