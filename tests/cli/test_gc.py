@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.adapters.layout import version_path
 from tests.conftest import Project, new, spec
 
 pytestmark = pytest.mark.slow
@@ -100,7 +101,7 @@ def test_a_record_that_cannot_be_read_keeps_all_that_it_names(three: Project) ->
     three.git("worktree", "remove", "records")
     found = garbage(three, "--older-than", "0")
     assert found["versions"] == {}
-    kept = three.git("show", "deployed:versions/m/1.dvc")
+    kept = three.git("show", f"deployed:{version_path('m', 1)}.dvc")
     bundle = next(line.split()[-1] for line in kept.splitlines() if "md5:" in line)
     assert not any(path.endswith(bundle[2:]) for path in heap(found, "cache"))
 
@@ -132,7 +133,7 @@ def test_the_remote_is_swept_by_the_same_rule(three: Project, tmp_path: Path) ->
     three.commit("Remotes")
     three.git("push", "-q", "origin", "main", "deployed")
     for version in (1, 2):
-        pointer = three.git("show", f"deployed:versions/m/{version}.dvc")
+        pointer = three.git("show", f"deployed:{version_path('m', version)}.dvc")
         three.write(f"v{version}.dvc", pointer.replace("path: ", f"path: v{version}/"))
     three.call("dvc", "push", "-q", "v1.dvc", "v2.dvc")
     kept = (three.root / "v2.dvc").read_text()
