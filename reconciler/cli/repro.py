@@ -13,7 +13,8 @@ from reconciler.adapters import merging, tree_memory
 from reconciler.cli.interrupts import terminating
 from reconciler.cli.progress import Progress
 from reconciler.cli.wiring import Site, open_site
-from reconciler.controller.reproduction import Reproduction, Result
+from reconciler.controller.reproduction import Reproduction
+from reconciler.controller.results import Result
 from reconciler.errors import UsageError
 
 _LOCK = "repro.lock"

@@ -9,18 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from reconciler.adapters import dvc, dvc_here, dvc_tree
+from reconciler.adapters import dvc, dvc_tree
 from reconciler.adapters.checkout import Checkout
 from reconciler.adapters.git import Git
 from reconciler.adapters.ignoring import ignore
 from reconciler.adapters.slots import Slot, SlotPool
 from reconciler.controller.declared import Declared, spec_of
-from reconciler.controller.events import Decided, Listen, Queued, Trained, Warned
+from reconciler.controller.events import Listen, Queued, Trained, Warned
+from reconciler.controller.in_the_tree import reproduce
+from reconciler.controller.results import Result, tell
 from reconciler.controller.survey import Changed, Found, Fresh, Restorable, Survey, Unclear
 from reconciler.controller.tracked import Tracked
 from reconciler.controller.training import told
@@ -31,18 +32,6 @@ from reconciler.core.stages import Stage, UnclearError, others
 from reconciler.errors import ReconcilerError
 from reconciler.spec.catalogue import Catalogue
 from reconciler.spec.model import ModelSpec, seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one model."""
-
-    ran: tuple[str, ...] = ()
-    """Stages that ran, without the model."""
-    restored: bool = False
-    """Whether something was brought from the cache."""
-    failure: str | None = None
-    """Why it is not up to date; None: it is."""
 
 
 class Reproduction:
@@ -119,10 +108,12 @@ class Reproduction:
         found = {name: self._survey.look(name) for name in models if name not in results}
         results |= {name: Result() for name, one in found.items() if isinstance(one, Fresh)}
         for name, result in results.items():
-            self._tell(name, result)
+            tell(name, result, self._listen)
         results |= self._in_slots({n: one for n, one in found.items() if n not in results}, jobs)
         unclear = {n: one.why for n, one in found.items() if isinstance(one, Unclear)}
-        results |= self._in_the_tree(unclear) if unclear else {}
+        if unclear:
+            log, names = self._logs / "dvc-repro.log", self._survey.names
+            results |= reproduce(self._git.root, unclear, names, log, self._cancel, self._listen)
         return {name: results[name] for name in models}
 
     def _settle(self, models: Sequence[str]) -> dict[str, Result]:
@@ -159,22 +150,27 @@ class Reproduction:
                 if isinstance(one, Changed | Restorable)
             }
             try:
-                return {name: future.result() for name, future in futures.items()}
+                return {name: self._taken(name, future) for name, future in futures.items()}
             except BaseException:
                 self._cancel.set()
                 threads.shutdown(cancel_futures=True)
                 raise
 
     def _guarded(self, model: str, one: Changed | Restorable) -> Result:
-        """Return what became of a model; nothing that goes wrong with it stops another one."""
         try:
             done = self._changed(model, one) if isinstance(one, Changed) else self._restored(one)
         except ReconcilerError as error:
             done = Result(failure=str(error))
-        except Exception as error:  # noqa: BLE001  the guard of one model
-            done = Result(failure=f"{type(error).__name__}: {error}")
-        self._tell(model, done)
+        tell(model, done, self._listen)
         return done
+
+    def _taken(self, model: str, future: Future[Result]) -> Result:
+        """Return what became of a model; an error that is none of ours stops no other one."""
+        if (error := future.exception()) is None:
+            return future.result()
+        result = Result(failure=f"{type(error).__name__}: {error}")
+        tell(model, result, self._listen)
+        return result
 
     def _restored(self, one: Restorable) -> Result:
         self._publish(self._checkout.build(one.outs), {})
@@ -243,37 +239,3 @@ class Reproduction:
             self._checkout.put(built)
             if blocks:
                 dvc_tree.write_blocks(root, blocks, self._last)
-
-    def _in_the_tree(self, unclear: Mapping[str, str]) -> dict[str, Result]:
-        """Have DVC itself bring models up to date, one after the other, in the tree."""
-        for model, why in unclear.items():
-            self._listen(Warned(model, f"`dvc repro` runs it here, for only DVC can tell: {why}"))
-        targets = {f"{stage}@{m}": (stage, m) for m in unclear for stage in self._survey.names}
-
-        def on_stage(name: str, state: str, taken_s: float) -> None:
-            stage, model = targets.get(name, (name, "another stage"))
-            told(model, self._listen)(stage, state, taken_s)
-
-        log = self._logs / "dvc-repro.log"
-        try:
-            ran, failed = dvc_here.repro(
-                self._git.root, tuple(targets), log, on_stage, self._cancel
-            )
-        except ReconcilerError as error:
-            ran, failed = (), {name: str(error) for name in targets}
-        results = {}
-        for model in unclear:
-            own = {f"{stage}@{model}": stage for stage in self._survey.names}
-            failure = next((text for name, text in failed.items() if name in own), None)
-            stages = tuple(stage for name, stage in own.items() if name in ran)
-            results[model] = Result(ran=stages, failure=failure)
-            self._tell(model, results[model])
-        return results
-
-    def _tell(self, model: str, done: Result) -> None:
-        if done.failure is not None:
-            self._listen(Decided(model, "Failed", done.failure, good=False))
-        elif done.ran:
-            self._listen(Decided(model, "Reproduced", f"ran {', '.join(done.ran)}", good=True))
-        elif done.restored:
-            self._listen(Decided(model, "Restored", "brought from the cache", good=True))
