@@ -18,13 +18,13 @@ from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.adapters.targets.memory import MemoryTarget
 from reconciler.controller import engine as engines
-from reconciler.controller.engine import Engine, Tools
+from reconciler.controller.engine import Engine, Permit, Tools
 from reconciler.controller.events import Decided, Event, Warned
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Job, Trainer
 from reconciler.core.conditions import Health, Sync
-from reconciler.core.plan import Desired, Invalid
+from reconciler.core.plan import Desired, Invalid, Train
 from reconciler.core.record import (
     Hold,
     Outcome,
@@ -129,7 +129,12 @@ class World:
         self.status = StatusStore(self.folder / "status.db")
         (self.folder / "bundle").mkdir(exist_ok=True)
 
-    def apply(self, *models: Desired | Invalid, names: tuple[str, ...] = ()) -> dict[str, Standing]:
+    def apply(
+        self,
+        *models: Desired | Invalid,
+        names: tuple[str, ...] = (),
+        permit: Permit = lambda _model, _action: True,
+    ) -> dict[str, Standing]:
         """Run one apply over what is declared; an Invalid is called `m`."""
         by_name = {m.spec.name if isinstance(m, Desired) else "m": m for m in models}
         revision = next((m.revision for m in models if isinstance(m, Desired)), "r9")
@@ -145,7 +150,7 @@ class World:
             clock=lambda: NOW,
             mismatches=self.mismatches,
         )
-        engine = Engine(fleet, tools, self.events.append)
+        engine = Engine(fleet, tools, self.events.append, permit)
         try:
             return engine.converge(names or engine.names())
         finally:
@@ -377,6 +382,17 @@ def test_a_lost_champion_is_trained_again_when_its_target_needs_it(world: World)
     assert world.trained == ["fp1", "fp1"]
     assert world.outcomes() == [(1, "released")]
     assert world.target.observe("m") is not None
+
+
+def test_what_is_not_permitted_is_left_alone_and_told(world: World) -> None:
+    world.apply(declared())
+    world.lost = {str(world.champion().bundle_digest)}
+    commits = len(world.store.commits)
+    stands = world.apply(
+        declared(floor=0.6), permit=lambda model, action: not isinstance(action, Train)
+    )
+    assert (stands["m"].reason, stands["m"].as_declared) == ("NotPlanned", False)
+    assert (world.trained, len(world.store.commits)) == (["fp1"], commits)
 
 
 def test_an_artifact_that_stays_lost_is_trained_again_once_and_no_more(world: World) -> None:
