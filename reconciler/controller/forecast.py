@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -20,20 +20,10 @@ from reconciler.adapters.run_cache import Found, content
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.inputs import Inputs
 from reconciler.core import graph
-from reconciler.core.compilation import ADOPTING, PARAMS, PIPELINE, STAGES
+from reconciler.core.compilation import PIPELINE
 from reconciler.core.outlook import Result, Stage
-from reconciler.core.recipe import (
-    Block,
-    Recipe,
-    UnresolvedError,
-    expected,
-    ordered,
-    recipe,
-    resolved,
-    run_key,
-    takes,
-)
-from reconciler.errors import ReconcilerError
+from reconciler.core.recipe import Block, Recipe, UnresolvedError, expected, recipe, run_key
+from reconciler.errors import ReconcilerError, SpecError
 
 #: Models that the remote is asked about: more would take longer than the answer is worth.
 _ASKED = 500
@@ -63,8 +53,9 @@ class Silent:
 class _Chain:
     """The stages of one model, as far as they are followed."""
 
+    model: str
     recipes: tuple[Recipe, ...]
-    """Each behind those that it takes its inputs from."""
+    """In an order in which they may run."""
     offers: Mapping[str, tuple[Block, ...]]
     """What earlier runs have left, by key."""
     overlays: Mapping[str, bytes]
@@ -84,7 +75,7 @@ class _Chain:
     def settle(self, result: Result, why: str = "") -> None:
         """Say how the stage that is looked at stands."""
         assert self.next is not None
-        self.stages.append(Stage(self.next.name, result, why))
+        self.stages.append(Stage(self.next.name.removesuffix(f"@{self.model}"), result, why))
 
     def take(self, result: Result, block: Block) -> None:
         """Take what that stage has left for what it will leave."""
@@ -94,7 +85,7 @@ class _Chain:
     def lacking(self, recipe: Recipe) -> Stage | None:
         """Return a stage that runs and leaves what `recipe` takes; None: all of it is known."""
         for before, stage in zip(self.recipes, self.stages, strict=False):
-            if stage.runs and takes(recipe, before):
+            if stage.runs and recipe.takes(before):
                 return stage
         return None
 
@@ -129,24 +120,21 @@ class Forecaster:
         return {model: tuple(chain.stages) for model, chain in chains.items()}
 
     def _chain(self, model: str, blocks: Iterable[Block]) -> _Chain:
-        overlays = self._fleet.slice_of(model)[1]
+        overlays, names = self._fleet.slice_of(model)[1], self._fleet.locked(model)
         try:
-            found = self._recipes(model, overlays)
-        except UnresolvedError as error:
-            names = (name.removesuffix(f"@{model}") for name in self._fleet.locked(model))
-            stages = [Stage(name, Result.UNKNOWN, str(error)) for name in names]
-            return _Chain((), {}, overlays, stages)
-        return _Chain(ordered(found), _by_key(blocks), overlays)
+            found = self._stages(overlays)
+            recipes = tuple(recipe(found[name]) for name in names)
+        except (UnresolvedError, SpecError, KeyError) as error:
+            shown = (name.removesuffix(f"@{model}") for name in names)
+            stages = [Stage(name, Result.UNKNOWN, str(error)) for name in shown]
+            return _Chain(model, (), {}, overlays, stages)
+        return _Chain(model, recipes, _by_key(blocks), overlays)
 
-    def _recipes(self, model: str, overlays: Mapping[str, bytes]) -> list[Recipe]:
-        adoption = self._fleet.adoptions.get(model)
-        if adoption is None:
-            params, pipeline = self._inputs.values(PARAMS, overlays), self._fleet.pipeline
-            return [recipe(name, pipeline, params, model) for name in STAGES]
-        bodies = self._inputs.values(PIPELINE, overlays)["stages"]
-        ours = graph.stages({"stages": {name: bodies[name] for name in bodies if name in ADOPTING}})
-        following = (replace(s, name=n.partition("@")[0]) for n, s in ours.items())
-        return [resolved(stage) for stage in (*adoption.stages, *following)]
+    def _stages(self, overlays: Mapping[str, bytes]) -> Mapping[str, graph.Stage]:
+        """Return the stages of one model's slice, by name."""
+        own = PIPELINE in overlays
+        pipeline = self._inputs.values(PIPELINE, overlays) if own else self._fleet.pipeline
+        return graph.stages(pipeline, lambda path: self._inputs.found(path, overlays))
 
     def _followed(self, chain: _Chain) -> bool:
         """Follow a model as far as is known here; False: the remote must be asked first."""

@@ -76,6 +76,13 @@ class Inputs:
             self._plain[oid] = _mapping(self._git.blobs([oid])[oid], path)
         return self._plain[oid]
 
+    def found(self, path: str, overlays: Mapping[str, bytes]) -> Mapping[str, Any] | None:
+        """Return a file of parameters as plain values; None where there is none to be read."""
+        try:
+            return self.values(path, overlays)
+        except UnresolvedError:
+            return None
+
     def _of(self, oid: str) -> str:
         if oid not in self._md5s:
             self._md5s[oid] = _md5(self._git.blobs([oid])[oid])

@@ -1,4 +1,4 @@
-"""Recipes: a model's stages as DVC will see them, and the key under which it keeps their results.
+"""Recipes: what decides a stage's result, and the key under which DVC keeps it.
 
 DVC keeps what a stage has left under a digest of its command, its inputs, its parameters and the
 paths of its outputs. All of these stand in git or follow from the stage before, so whether a
@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from reconciler.core.graph import Stage
+from reconciler.core import graph
+from reconciler.core.graph import overlaps
 
 #: A block of dvc.lock: `cmd`, `deps`, `params`, `outs`.
 Block = Mapping[str, Any]
+#: Gives a file of parameters, by path.
+Read = Callable[[str], Any]
 
-_VALUE = re.compile(r"\$\{\s*([\w.@/-]+)\s*\}")
 _WEIGHED = ("size", "nfiles")
 #: What makes a stage one that DVC keeps no result of, or that is not followed here.
-_ODD = ("wdir", "frozen", "always_changed", "matrix", "vars")
+_ODD = ("wdir", "frozen", "always_changed")
 
 
 class UnresolvedError(ValueError):
@@ -32,86 +32,37 @@ class UnresolvedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One stage of one model, every `${…}` resolved."""
+    """One stage, every template filled in."""
 
     name: str
-    """As it is called in dvc.yaml, without the model."""
+    """As DVC calls it: `train@housing`."""
     cmd: object
     deps: tuple[str, ...]
     params: Mapping[str, tuple[str, ...]]
     """Keys by file; none: all of the file."""
     outs: tuple[str, ...]
 
+    def takes(self, before: Recipe) -> bool:
+        """Return whether it takes what another stage leaves, or a part of it."""
+        return any(overlaps(dep, out) for dep in self.deps for out in before.outs)
 
-def recipe(name: str, pipeline: Mapping[str, Any], params: Mapping[str, Any], key: str) -> Recipe:
-    """Return a stage for the model `key`.
 
-    Args:
-        name: The stage in dvc.yaml.
-        pipeline: dvc.yaml as plain values.
-        params: params.yaml as plain values, `models:` holding at least this model.
-        key: The model's name.
+def recipe(stage: graph.Stage) -> Recipe:
+    """Return what decides the result of a stage.
 
     Raises:
-        UnresolvedError: The stage is not there, or written in a way that is not followed here.
+        UnresolvedError: DVC keeps no result of such a stage, or it is not followed here.
     """
-    body, values = _body(name, pipeline, params, key)
+    body = stage.body
     if odd := next((word for word in _ODD if body.get(word)), None):
         raise UnresolvedError(f"it has `{odd}`")
-    outs = [path for word in ("outs", "metrics", "plots") for path in _outs(body.get(word), values)]
-    deps = [_text(dep, values) for dep in _sequence(body.get("deps"))]
-    if not (deps and outs and body.get("cmd")):
+    if not (stage.deps and stage.outs and body.get("cmd")):
         raise UnresolvedError("DVC keeps no result of a stage without `cmd`, `deps` or `outs`")
-    return Recipe(
-        name,
-        _command(body["cmd"], values),
-        tuple(sorted(deps)),
-        _params(body.get("params"), values),
-        tuple(sorted(outs)),
-    )
-
-
-def resolved(stage: Stage) -> Recipe:
-    """Return a stage of the user's own, whose templates are filled in already.
-
-    Raises:
-        UnresolvedError: It is written in a way that is not followed here.
-    """
-    if odd := next((word for word in _ODD if stage.body.get(word)), None):
-        raise UnresolvedError(f"{stage.name} has `{odd}`")
-    for word in ("outs", "metrics", "plots"):
-        list(_outs(stage.body.get(word), {}))
+    if any(flags.get("persist") or flags.get("remote") for flags in _flags(body)):
+        raise UnresolvedError("DVC keeps no result of a stage with such outputs")
     params = {path: tuple(sorted(keys)) for path, keys in sorted(stage.params)}
-    if not (stage.deps and stage.outs and stage.body.get("cmd")):
-        raise UnresolvedError("DVC keeps no result of a stage without `cmd`, `deps` or `outs`")
     deps, outs = tuple(sorted(stage.deps)), tuple(sorted(stage.outs))
-    return Recipe(stage.name, stage.body["cmd"], deps, params, outs)
-
-
-def takes(stage: Recipe, before: Recipe) -> bool:
-    """Return whether a stage takes what another one leaves, or a part of it."""
-    return any(
-        dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/")
-        for dep in stage.deps
-        for out in before.outs
-    )
-
-
-def ordered(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
-    """Return stages, each behind those that it takes its inputs from.
-
-    Raises:
-        UnresolvedError: They go round in a circle.
-    """
-    graph = {
-        stage.name: {b.name for b in recipes if b is not stage and takes(stage, b)}
-        for stage in recipes
-    }
-    named = {stage.name: stage for stage in recipes}
-    try:
-        return tuple(named[name] for name in TopologicalSorter(graph).static_order())
-    except CycleError as error:
-        raise UnresolvedError("the stages go round in a circle") from error
+    return Recipe(stage.name, body["cmd"], deps, params, outs)
 
 
 def expected(recipe: Recipe, deps: Mapping[str, Mapping[str, Any]], read: Read) -> Block:
@@ -137,10 +88,6 @@ def expected(recipe: Recipe, deps: Mapping[str, Mapping[str, Any]], read: Read) 
     return block
 
 
-#: Gives a file of parameters, by path.
-Read = Callable[[str], Mapping[str, Any]]
-
-
 def run_key(block: Block) -> str:
     """Return the key under which DVC keeps what this block's stage has left.
 
@@ -159,73 +106,12 @@ def _weightless(value: Any) -> Any:
     return value
 
 
-def _body(
-    name: str, pipeline: Mapping[str, Any], params: Mapping[str, Any], key: str
-) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return a stage's definition and the values that its `${…}` name."""
-    stage = (pipeline.get("stages") or {}).get(name)
-    if not isinstance(stage, Mapping):
-        raise UnresolvedError("dvc.yaml has no such stage")
-    if pipeline.get("vars") or stage.get("vars"):
-        raise UnresolvedError("it uses `vars`")
-    each = stage.get("foreach")
-    if each is None:
-        return stage, params
-    items = _looked_up(each, params) if isinstance(each, str) else each
-    if not isinstance(items, Mapping) or key not in items or not isinstance(stage["do"], Mapping):
-        raise UnresolvedError("`foreach` does not name it")
-    return stage["do"], {**params, "key": key, "item": items[key]}
-
-
-def _outs(given: object, values: Mapping[str, Any]) -> Iterator[str]:
-    for out in _sequence(given):
-        path, flags = next(iter(out.items())) if isinstance(out, Mapping) else (out, {})
-        if (flags or {}).get("persist") or (flags or {}).get("remote"):
-            raise UnresolvedError("DVC keeps no result of a stage with such outputs")
-        yield _text(path, values)
-
-
-def _params(given: object, values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for item in _sequence(given):
-        if isinstance(item, Mapping):
-            for path, keys in item.items():
-                named = [_text(key, values) for key in _sequence(keys)]
-                found.setdefault(_text(path, values), []).extend(named)
-        else:
-            found.setdefault("params.yaml", []).append(_text(item, values))
-    return {path: tuple(sorted(keys)) for path, keys in sorted(found.items())}
-
-
-def _command(given: object, values: Mapping[str, Any]) -> object:
-    if isinstance(given, list):
-        return [_text(line, values) for line in given]
-    return _text(given, values)
-
-
-def _text(given: object, values: Mapping[str, Any]) -> str:
-    """Return a text with what it names put in."""
-    if not isinstance(given, str) or "\\$" in given:
-        raise UnresolvedError(f"{given!r:.60} is not followed here")
-    text = _VALUE.sub(lambda match: _spelled(_looked_up(match[0], values)), given)
-    if "${" in text:
-        raise UnresolvedError(f"{given!r:.60} is not followed here")
-    return text
-
-
-def _looked_up(given: str, values: Mapping[str, Any]) -> Any:
-    match = _VALUE.fullmatch(given)
-    if match is None:
-        raise UnresolvedError(f"{given!r:.60} is not followed here")
-    return _at(values, match[1], "params.yaml")
-
-
-def _spelled(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise UnresolvedError(f"{value!r:.60} cannot stand in a text")
+def _flags(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for word in ("outs", "metrics", "plots"):
+        given = body.get(word) or ()
+        for out in given if isinstance(given, Sequence) else (given,):
+            if isinstance(out, Mapping):
+                yield from (flags for flags in out.values() if isinstance(flags, Mapping))
 
 
 def _at(values: object, path: str, file: str) -> Any:
@@ -234,9 +120,3 @@ def _at(values: object, path: str, file: str) -> Any:
             raise UnresolvedError(f"{file} has no {path}")
         values = values[key]
     return values
-
-
-def _sequence(given: object) -> Sequence[Any]:
-    if given is None:
-        return ()
-    return given if isinstance(given, list | tuple) else (given,)

@@ -28,11 +28,16 @@ def filled(value: Any, values: Mapping[str, Any]) -> Any:
         case str():
             return _text(value, values)
         case Mapping():
-            return {key: filled(item, values) for key, item in value.items()}
+            # keys too: `- specs/${key}.yaml: [spec.data]` names a file of parameters
+            return {_key(key, values): filled(item, values) for key, item in value.items()}
         case list():
             return [filled(item, values) for item in value]
         case _:
             return value
+
+
+def _key(key: object, values: Mapping[str, Any]) -> object:
+    return word(_text(key, values)) if isinstance(key, str) else key
 
 
 def word(value: object) -> str:

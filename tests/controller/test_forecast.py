@@ -203,6 +203,13 @@ def test_damage_is_no_result(copy: Project) -> None:
     assert results(copy)[0] is Result.NONE
 
 
-def test_a_pipeline_that_is_not_followed_is_unknown(copy: Project) -> None:
-    copy.edit("dvc.yaml", "stages:\n", "vars: [{a: 1}]\nstages:\n")
+def test_a_stage_of_which_dvc_keeps_nothing_leaves_all_of_them_unknown(copy: Project) -> None:
+    copy.edit(
+        "dvc.yaml",
+        "      cmd: mkdir -p models",
+        "      always_changed: true\n      cmd: mkdir -p models",
+    )
     assert results(copy) == [Result.UNKNOWN] * 3
+    copy.edit("dvc.yaml", "      always_changed: true\n", "")
+    copy.edit("dvc.yaml", "stages:\n", "vars: [{a: 1}]\nstages:\n")
+    assert results(copy) == ALL_HERE
