@@ -11,6 +11,7 @@ from rich.console import Console
 from reconciler.cli.interrupts import terminating
 from reconciler.cli.keeping import agreed, read
 from reconciler.cli.progress import Progress
+from reconciler.cli.unknown import unknown
 from reconciler.cli.wiring import open_site
 from reconciler.controller.engine import Engine
 from reconciler.core.plan_file import KeptPlan
@@ -77,12 +78,8 @@ def _converged(
 
 def _chosen(engine: Engine, models: tuple[str, ...]) -> tuple[str, ...]:
     known = engine.names()
-    if unknown := [name for name in models if name not in known]:
-        raise UsageError(
-            f"no model is called {unknown[0]}",
-            reason="UnknownModel",
-            hint=f"there are: {', '.join(known) or 'none'}",
-        )
+    if missing := [name for name in models if name not in known]:
+        raise unknown(missing[0], known)
     return tuple(dict.fromkeys(models)) or known
 
 

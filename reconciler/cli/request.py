@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import __version__
 from reconciler.cli.served import astray, unserved
+from reconciler.cli.unknown import unknown
 from reconciler.core.outlook import Kind, Outlook, Row
 from reconciler.errors import UsageError
 
@@ -79,12 +80,8 @@ def check_known(models: Collection[str], known: Collection[str]) -> None:
     Raises:
         UsageError: `UnknownModel`.
     """
-    if unknown := [name for name in models if name not in known]:
-        raise UsageError(
-            f"no model is called {unknown[0]}",
-            reason="UnknownModel",
-            hint=f"there are: {', '.join(sorted(known)) or 'none'}",
-        )
+    if missing := [name for name in models if name not in known]:
+        raise unknown(missing[0], known)
 
 
 def from_memory(site: Site, request: Request, known: Recalled) -> Outlook | None:

@@ -15,12 +15,12 @@ from rich.text import Text
 
 from reconciler.cli.listing import age
 from reconciler.cli.options import Table
+from reconciler.cli.unknown import unknown
 from reconciler.cli.wiring import Site, open_site
 from reconciler.core.plan import Plan
 from reconciler.core.record import Record
 from reconciler.core.standing import GOOD
 from reconciler.core.stored import to_plain
-from reconciler.errors import UsageError
 
 _STYLES = {
     "Synced": "green",
@@ -37,8 +37,7 @@ def run(model: str | None, output: Table) -> int:
     site = open_site()
     states = _states(site)
     if model is not None and model not in states:
-        hint = f"there are: {', '.join(states) or 'none; run `reconciler apply`'}"
-        raise UsageError(f"no model is called {model}", reason="UnknownModel", hint=hint)
+        raise unknown(model, states)
     if output is Table.TABLE and model is not None:
         _detail(Console(), model, states[model])
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from reconciler.adapters.layout import UPSTREAM
 from reconciler.cli.subject import Subject
 from reconciler.controller.steering import Done
 from reconciler.core.target_plan import AT_REST
@@ -23,12 +24,14 @@ def tell(about: Subject, done: Done | None, said: str) -> int:
         return 0
     wrote = f"wrote the record of {about.name} on `deployed` (commit {(done.commit or '')[:10]})"
     sys.stdout.write(f"{wrote}; there is nothing to commit\n")
+    if about.site.git.read_ref(UPSTREAM) is not None:
+        sys.stdout.write("`git push origin deployed` shares it\n")
     served = about.settle(done)
+    if not done.released or done.after.champion is None:
+        return 0
     if served.reason not in AT_REST:
         sys.stderr.write(f"error: its target could not follow: {served.message}\n")
         sys.stderr.write(f"hint: `reconciler apply {about.name}` tries again\n")
         return 1
-    champion, former = done.after.champion, done.before.champion if done.before else None
-    if champion is not None and champion != former:
-        sys.stdout.write(f"its target serves version {champion.number} now\n")
+    sys.stdout.write(f"its target serves version {done.after.champion.number} now\n")
     return 0

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.adapters.deployed import DeployedStore
-from reconciler.adapters.git import Person
+from reconciler.adapters.git import Git
+from reconciler.adapters.layout import REF, UPSTREAM
 from reconciler.adapters.log import identity
 from reconciler.adapters.runtime import installed
 from reconciler.adapters.snapshot import Snapshot
+from reconciler.cli.unknown import unknown
 from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.steering import Done, Steering, settled
@@ -20,7 +22,7 @@ from reconciler.core.plan import Desired, Invalid
 from reconciler.core.record import Record, Version
 from reconciler.core.runtime import LIBRARIES, Mismatch, mismatches
 from reconciler.core.target_plan import TargetPlan
-from reconciler.errors import ReconcilerError, SpecError, TransientError, UsageError
+from reconciler.errors import ReconcilerError, SpecError, TransientError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -59,9 +61,15 @@ class Subject:
         return mismatches(declared, installed(tuple({*LIBRARIES, *declared})))
 
     def steering(self) -> Steering:
-        """Return what decides about it in the user's name."""
+        """Return what decides about it in the user's name; say so when others decided elsewhere."""
+        if count := _behind(self.site.git):
+            noun = "decision" if count == 1 else "decisions"
+            sys.stderr.write(
+                f"note: origin has {count} {noun} that are not here; steer where the reconciler"
+                " runs, or run `git fetch origin deployed:deployed` first\n"
+            )
         revision = self.fleet.revision if self.fleet else None
-        author: Person = identity(self.site.git)
+        author = identity(self.site.git)
         return Steering(
             self.name, self.store, self.desired, revision, author, lambda: datetime.now(UTC)
         )
@@ -72,7 +80,7 @@ class Subject:
         self.site.artifacts.bundle(version)
 
     def settle(self, done: Done) -> TargetPlan:
-        """Bring its target to its record, and the export to the branch."""
+        """Bring its target to its new champion, and the export to the branch."""
         self.site.workspace.prepare()
         self.site.export()
         if self.fleet is None:
@@ -84,7 +92,7 @@ class Subject:
             status = None
         serving = self.site.serving(self.fleet)
         now = datetime.now(UTC)
-        return settled(self.name, self.fleet, done.after, serving, status, self.mismatches, now)
+        return settled(self.name, self.fleet, done, serving, status, self.mismatches, now)
 
 
 def subject(name: str) -> Subject:
@@ -104,16 +112,11 @@ def subject(name: str) -> Subject:
     raise unknown(name, {*_declared(site), *store.names()})
 
 
-def unknown(name: str, known: set[str]) -> UsageError:
-    """Return the error that no model is called `name`, with those that it may have meant."""
-    near = difflib.get_close_matches(name, sorted(known), 3, 0.5)
-    listed = sorted(known)[:10]
-    more = f" and {len(known) - len(listed)} more" if len(known) > len(listed) else ""
-    hint = f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(listed)}{more}"
-    none = "there is none yet: declare one in specs/ and commit it"
-    return UsageError(
-        f"no model is called {name}", reason="UnknownModel", hint=hint if known else none
-    )
+def _behind(git: Git) -> int:
+    """Return how many decisions stand on the remote's branch of records and not on ours."""
+    if git.read_ref(REF) is None or git.read_ref(UPSTREAM) is None:
+        return 0  # without a branch of our own, theirs is what is read
+    return int(git.text("rev-list", "--count", f"{REF}..{UPSTREAM}"))
 
 
 def _fleet(site: Site, name: str) -> tuple[Fleet | None, SpecError | None]:

@@ -41,6 +41,11 @@ class Done:
         """Return whether anything was put on record."""
         return self.before != self.after
 
+    @property
+    def released(self) -> bool:
+        """Return whether another version is in production than before."""
+        return _number(self.before) != _number(self.after)
+
 
 class Steering:
     """Decides about one model in a person's name.
@@ -177,19 +182,27 @@ class Steering:
         return record
 
 
+def _number(record: Record | None) -> int | None:
+    return record.champion.number if record and record.champion else None
+
+
 def settled(
     name: str,
     fleet: Fleet,
-    record: Record,
+    done: Done,
     serving: Serving,
     status: StatusStore | None,
     mismatches: tuple[Mismatch, ...],
     now: datetime,
 ) -> TargetPlan:
-    """Bring a model's target to its record, note how the model stands, and return how it ended."""
-    spec = fleet.spec(name)
+    """Bring a model's target to its new champion, note how the model stands, and return the end.
+
+    Where the champion is the same, the target is only looked at: a hold is no matter of its.
+    """
+    spec, record = fleet.spec(name), done.after
+    bring = serving.converge if done.released else serving.look
     try:
-        target = serving.converge(name, spec, record)
+        target = bring(name, spec, record)
     except ReconcilerError as error:
         target = TargetPlan(error.reason, str(error))
     plan = plan_release(fleet.wish(name), observed(record, Memory(), None, mismatches), now)
