@@ -105,7 +105,7 @@ class DeployedStore:
         Raises:
             TerminalError: `ForeignBranch`: the branch holds something else; `RecordTooNew`.
         """
-        commit = self._git.read_ref(self.ref) or self._git.read_ref(self._upstream)
+        commit = self._tip()
         if commit is None:
             return Snapshot(None)
         latest = self._latest
@@ -115,13 +115,13 @@ class DeployedStore:
 
     def names(self) -> tuple[str, ...]:
         """Return every model that has a record, readable or not, without reading any; sorted."""
-        commit = self._git.read_ref(self.ref) or self._git.read_ref(self._upstream)
+        commit = self._tip()
         paths = self._git.level(commit) if commit is not None else {}
         return tuple(sorted(name for path in paths if (name := model_of(path))))
 
     def read_others(self, skip: Container[str]) -> Snapshot:
         """Return the records of every model but those of `skip`; see `read`."""
-        commit = self._git.read_ref(self.ref) or self._git.read_ref(self._upstream)
+        commit = self._tip()
         return Snapshot(None) if commit is None else self._reader.read(commit, skip)
 
     def commit(self, changes: Mapping[str, Change], author: Person | None = None) -> Snapshot:
@@ -157,7 +157,7 @@ class DeployedStore:
 
     def names_remotes(self) -> bool:
         """Return whether the branch names the default remote that is configured now."""
-        commit = self.read().commit
+        commit = self._tip()
         if commit is None:
             return True
         (oid,) = self._git.ids([f"{commit}:.dvc/config"])
@@ -214,6 +214,9 @@ class DeployedStore:
                     request.done = True
                 self._writing = False
                 self._turn.notify_all()
+
+    def _tip(self) -> str | None:
+        return self._git.read_ref(self.ref) or self._git.read_ref(self._upstream)
 
     def _adopt(self) -> None:
         """Begin where the remote's branch is, so that a fresh clone goes on with its history."""

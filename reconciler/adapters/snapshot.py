@@ -102,7 +102,7 @@ def _undisturbed() -> Iterator[None]:
 def _parsed(content: bytes) -> Record | str:
     """Return the record; what is wrong with it when it is none."""
     try:
-        return from_plain(_values(content.decode()))
+        return _record(content.decode())
     except UnicodeDecodeError:
         return "it is not UTF-8"
     except RecursionError:
@@ -111,14 +111,14 @@ def _parsed(content: bytes) -> Record | str:
         return str(error)
 
 
-def _values(text: str) -> object:
-    """Return the values, also of a record that a person has mended by hand."""
+def _record(text: str) -> Record:
+    """Return the record of a text, also of one that a person has mended by hand."""
     try:
-        return loads(text)
+        return from_plain(loads(text), canonical=True)
     except ForeignTextError:
         from reconciler.spec.yaml import load  # a parser that is rarely needed
 
-        return load(text, "the record").data
+        return from_plain(load(text, "the record").data)
 
 
 def _problem(name: str, found: Record | str) -> str:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from reconciler.cli.ansi import printable, styled
 from reconciler.core.estimate import spoken
 from reconciler.core.outlook import Kind, Outlook, Row, Stage
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _MARKS = {
     Kind.CREATE: ("+", "green"),
@@ -29,8 +25,9 @@ def show(outlook: Outlook) -> None:
     for note in outlook.notes:
         _line(f"note: {note}")
     _line(headline(outlook))
-    if outlook.shown:
-        _rows(outlook)
+    width = max((len(row.model) for row in outlook.shown), default=0)
+    for row in outlook.shown:
+        _row(row, width)
     if not any(row.acts for row in outlook.rows) and Kind.BLOCKED not in outlook.counts:
         sys.stdout.write(styled("Nothing to do.", "green") + "\n")
     _line(ending(outlook))
@@ -40,24 +37,14 @@ def _line(text: str) -> None:
     sys.stdout.write(f"{printable(text)}\n")
 
 
-def _rows(outlook: Outlook) -> None:
-    from rich.console import Console  # most plans have no row to show
-
-    console = Console()
-    width = max(len(row.model) for row in outlook.shown)
-    for row in outlook.shown:
-        _row(console, row, width)
-
-
-def _row(console: Console, row: Row, width: int) -> None:
-    from rich.text import Text
-
+def _row(row: Row, width: int) -> None:
     mark, style = _MARKS[row.kind]
-    head = Text.assemble((f"{mark} {row.kind:<9} ", style), (row.model.ljust(width), "bold"))
+    head = styled(f"{mark} {row.kind:<9} ", style) + styled(row.model.ljust(width), "bold")
     if row.kind is Kind.BLOCKED or (row.speaks and not row.changes):
-        head.append(f"  {row.reason}: {row.message}")
-    for line in (head, *(f"      {detail}" for detail in _details(row))):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        head += printable(f"  {row.reason}: {row.message}")
+    sys.stdout.write(f"{head.rstrip()}\n")
+    for detail in _details(row):
+        _line(f"      {detail}")
 
 
 def headline(outlook: Outlook) -> str:

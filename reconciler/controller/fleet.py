@@ -6,7 +6,6 @@ import contextlib
 import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from reconciler import __version__
@@ -157,7 +156,7 @@ def load(
     specs = {path: entry.oid for path, entry in tree.items() if _is_spec(path)}
     if only is not None:
         specs = {p: oid for p, oid in specs.items() if p == compilation.spec_path(only)}
-    specs = {p: oid for p, oid in specs.items() if PurePosixPath(p).stem not in skip}
+    specs = {p: oid for p, oid in specs.items() if _stem(p) not in skip}
     held = SETTINGS if SETTINGS in tree else PARAMS
     shared = {path: tree[path].oid for path in (SETTINGS, PARAMS, PIPELINE) if path in tree}
     blobs = git.blobs([*specs.values(), *shared.values()])
@@ -176,7 +175,7 @@ def load(
         _remember(
             memo,
             kind,
-            {oid: PurePosixPath(path).stem for path, oid in specs.items() if path not in known},
+            {oid: _stem(path) for path, oid in specs.items() if path not in known},
             read,
         )
     models: dict[str, Desired | Invalid] = _invalid(problems, files, read)
@@ -217,9 +216,13 @@ def _remember(
             memo.keep_parsed(kind, found)
 
 
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".yaml")
+
+
 def _is_spec(path: str) -> bool:
-    pure = PurePosixPath(path)
-    return str(pure.parent) == SPECS and pure.suffix == ".yaml"
+    folder, _, file = path.rpartition("/")
+    return folder == SPECS and file.endswith(".yaml") and file != ".yaml"
 
 
 def _params(text: bytes | None, path: str) -> tuple[Params, Mapping[str, Any]]:
@@ -268,7 +271,7 @@ def _invalid(
     """Return why each spec that could not be read is invalid: none of them is taken for gone."""
     models: dict[str, Desired | Invalid] = {}
     for path in files:
-        name = PurePosixPath(path).stem
+        name = _stem(path)
         if name in read:
             continue
         errors = [p for p in problems if p.path == path and p.severity == "error"]
@@ -285,7 +288,7 @@ def _renaming(
     """Return the models that invalid specs name and no file is called after."""
     found = {}
     for path, text in files.items():
-        model = models[PurePosixPath(path).stem]
+        model = models[_stem(path)]
         if isinstance(model, Invalid) and (also := _declared(text, path)) is not None:
             found[also] = model
     return {name: model for name, model in found.items() if name not in models}

@@ -16,11 +16,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     model_validator,
 )
 
 API_VERSION: Final = "reconciler/record/v1"
 KEEP = 10
+
+#: Context of a validation whose values a parser of JSON made: they need no second look.
+FROM_JSON: Final = "json"
 
 
 class Outcome(StrEnum):
@@ -35,6 +39,11 @@ class Outcome(StrEnum):
 
 
 _ATOMS = frozenset({str, int, bool, type(None)})
+
+
+def _kept(value: object, info: ValidationInfo) -> object:
+    """Return `value` in JSON's own types, as it is where it was read from JSON."""
+    return value if info.context == FROM_JSON else _plain(value)
 
 
 def _plain(value: object) -> object:
@@ -62,7 +71,7 @@ def _to_the_second(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_to_the_second)]
-Tree = Annotated[dict[str, Any], BeforeValidator(_plain)]
+Tree = Annotated[dict[str, Any], BeforeValidator(_kept)]
 Numbers = Annotated[dict[str, float], BeforeValidator(_finite)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.core.record import API_VERSION, Record
+from reconciler.core.record import API_VERSION, FROM_JSON, Record
 from reconciler.errors import TerminalError
 
 SCHEMA = int(API_VERSION.rpartition("v")[2])
@@ -27,8 +27,12 @@ def to_plain(record: Record) -> dict[str, object]:
     return plain
 
 
-def from_plain(plain: object) -> Record:
+def from_plain(plain: object, *, canonical: bool = False) -> Record:
     """Return the record that `to_plain` gave, also one of an older schema.
+
+    Args:
+        plain: The values.
+        canonical: They are JSON's own, as `recordtext.loads` gives them: it saves a second look.
 
     Raises:
         TerminalError: `RecordTooNew` for a later schema, `RecordCorrupt` for anything else.
@@ -37,7 +41,8 @@ def from_plain(plain: object) -> Record:
         raise TerminalError("a record must be a mapping", reason="RecordCorrupt")
     _check_schema(plain.get("apiVersion"))
     try:
-        return Record.model_validate(_with_champion(plain))
+        context = FROM_JSON if canonical else None
+        return Record.model_validate(_with_champion(plain), context=context)
     except (ValidationError, TypeError) as error:
         raise TerminalError(_first_problem(error), reason="RecordCorrupt") from error
 
