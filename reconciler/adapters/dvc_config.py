@@ -172,7 +172,7 @@ def _levels(root: Path) -> tuple[Sections, Sections, Sections, Sections]:
         raise UsageError(
             f"{root} has no DVC: there is no folder .dvc",
             reason="NoDvc",
-            hint="run `dvc init` and commit what it adds",
+            hint="run `reconciler init` and commit what it adds",
         )
     system, user = _folders()
     files = (system / "config", user / "config", folder / "config", folder / "config.local")

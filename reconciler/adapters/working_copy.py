@@ -53,7 +53,8 @@ class WorkingCopy(Git):
             UsageError: A merge is not resolved.
         """
         with contextlib.suppress(FileNotFoundError):  # no index yet: everything is new
-            shutil.copyfile(self.git_dir / "index", self._index_file)
+            # With its time, by which git knows what may have changed since within the same second.
+            shutil.copy2(self.git_dir / "index", self._index_file)
         if conflict := self.text("ls-files", "--unmerged", "-z").split("\0")[0]:
             path = conflict.partition("\t")[2]
             raise UsageError(

@@ -53,11 +53,13 @@ def scalar(text: str) -> str:
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
     if plain:
         return text
-    return '"' + "".join(c if _safe(c) else f"\\U{ord(c):08x}" for c in text) + '"'
+    return '"' + "".join(map(_escaped, text)) + '"'
 
 
-def _safe(character: str) -> bool:
-    return character.isprintable() and character not in '"\\'
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
 
 
 def _opens(line: str, key: str) -> bool:

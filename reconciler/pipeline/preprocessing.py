@@ -41,14 +41,19 @@ class Recipe:
 
 
 def automatic(estimator: Any) -> Recipe:
-    """Return the recipe that suits `estimator`.
+    """Return the recipe that suits `estimator`; see `suited`."""
+    kind = type(estimator)
+    return suited(kind.__module__, kind.__name__)
+
+
+def suited(module: str, name: str) -> Recipe:
+    """Return the recipe that suits the estimators of a class, given where it is from.
 
     Trees ask only for an order, so their numbers are not scaled; histogram gradient boosting
     finds the best side for a missing number by itself, so nothing is imputed for it.
     """
-    if not type(estimator).__module__.startswith(("sklearn.tree", "sklearn.ensemble._")):
+    if not module.startswith(("sklearn.tree", "sklearn.ensemble")):
         return Recipe()
-    name = type(estimator).__name__
     if name.startswith("HistGradientBoosting"):
         return Recipe(impute=None, scale=None)
     trees = ("RandomForest", "ExtraTree", "GradientBoosting", "DecisionTree")

@@ -75,3 +75,68 @@ def test_drafts_of_real_tables_are_released_as_they_stand(ready: Project) -> Non
     ready.commit("Declare four models")
     said = ready.reconciler("apply").stdout
     assert "4 models are as declared" in said
+
+
+def test_data_from_elsewhere_is_to_be_copied_first(ready: Project, tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").write_text(houses())
+    done = ready.reconciler("new", "houses", "--from", str(tmp_path / "houses.csv"), check=False)
+    assert done.returncode == 2
+    assert "copy it to data/houses.csv" in done.stderr
+    assert not (ready.root / "specs" / "houses.yaml").exists()
+
+
+def test_a_large_table_is_to_be_tracked_by_dvc_and_the_printed_commands_do_it(
+    ready: Project,
+) -> None:
+    ready.git("config", "user.name", "Ada")
+    ready.git("config", "user.email", "ada@example.org")
+    ready.write("data/houses.csv", houses(700_000))
+    said = ready.reconciler("new", "houses", "--from", "data/houses.csv").stdout
+    *commands, _apply = [line.strip() for line in said.partition("next:\n")[2].splitlines()]
+    assert commands[0].startswith("dvc add data/houses.csv")
+    for command in commands:
+        ready.call("sh", "-ec", command)
+    assert ready.git("status", "--porcelain") == ""
+    assert ready.plan("houses")["houses"]["kind"] == "create"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("House", "--from", "data/houses.csv"), "a model cannot be called"),
+        (("../x", "--from", "data/houses.csv"), "a model cannot be called"),
+        (("dvc", "--from", "data/houses.csv"), "a model cannot be called dvc"),
+        (("m", "--from", "data/house.csv"), "did you mean houses.csv?"),
+        (("m", "--from", "data"), "does not say by its ending"),
+        (("m", "--from", "README"), "does not say by its ending"),
+        (("m", "--from", "data/houses.csv", "-t", "prize"), "did you mean price?"),
+        (("m", "--from", "hidden.csv"), "git ignores hidden.csv"),
+        (("m", "--from", "sklearn:irish"), "iris"),
+    ],
+)
+def test_what_cannot_be_drafted_is_said_and_nothing_is_written(
+    ready: Project, arguments: tuple[str, ...], words: str
+) -> None:
+    ready.write("data/houses.csv", houses(60))
+    ready.write("hidden.csv", houses(60))
+    ready.write("README", "")
+    ready.write(".git/info/exclude", "hidden.csv\n")
+    before = ready.git("status", "--porcelain", "-uall")
+    done = ready.reconciler("new", *arguments, check=False)
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+    assert "bug of reconciler" not in done.stderr
+    assert ready.git("status", "--porcelain", "-uall") == before
+
+
+def test_a_dataset_of_scikit_learn_can_be_drafted_too(ready: Project) -> None:
+    ready.reconciler("new", "wine", "--from", "sklearn:wine")
+    assert spec(ready, "wine")["data"]["source"] == "sklearn:wine"
+
+
+def test_a_repository_without_dvc_is_told_what_is_missing(project: Project) -> None:
+    project.write("t.csv", houses())
+    project.call("rm", "-r", ".dvc")
+    done = project.reconciler("new", "m", "--from", "t.csv", check=False)
+    assert done.returncode == 2
+    assert "reconciler init" in done.stderr

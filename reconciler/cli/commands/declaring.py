@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Checks
+from reconciler.cli.options import Checks, Model, Plain, Revision
 
 app = typer.Typer()
 
@@ -55,6 +55,21 @@ def validate(
     from reconciler.cli import validate as verb
 
     raise typer.Exit(verb.run(tuple(paths or ()), output))
+
+
+@app.command(rich_help_panel="Declare")
+def explain(
+    model: Model,
+    rev: Revision = "HEAD",
+    uncommitted: Annotated[
+        bool, typer.Option("--uncommitted", help="The working tree as it stands, in place of REV.")
+    ] = False,
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """Print a spec with every default, where each comes from, and what decides the artifact."""
+    from reconciler.cli import explain as verb
+
+    raise typer.Exit(verb.run(model, rev, output, uncommitted=uncommitted))
 
 
 @app.command(rich_help_panel="Declare")

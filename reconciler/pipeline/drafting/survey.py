@@ -14,6 +14,7 @@ from reconciler.errors import SpecError
 from reconciler.pipeline.casting import cast
 from reconciler.pipeline.contract import quoted
 from reconciler.pipeline.reading import Table
+from reconciler.spec.model import Column
 
 #: Words that are a missing value among categories too; `none` or `-` may be a category.
 _CERTAIN = frozenset({"?", "NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "#N/A", "<NA>"})
@@ -76,6 +77,8 @@ def _facts(column: pl.Series, table: Table, shared: Sequence[str]) -> Facts:
         kind, settings = "category", {"type": "category"}
         values = column.cast(pl.String)
     elif item.problem is not None:
+        item = cast(column, Column(nulls=tuple(odd)), shared, typed=table.typed)
+        kind, values = item.type, item.column
         settings = {"type": kind, "nulls": odd}
     elif kind == "category" and column.dtype == pl.String:
         odd = [word for word in odd if word in _CERTAIN]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconciler.core.annotated import Line, aligned, value
 from reconciler.core.blocks import scalar
 from reconciler.pipeline.drafting.baseline import estimator
 from reconciler.pipeline.drafting.draft import Draft
 from reconciler.pipeline.drafting.survey import Facts
-from reconciler.pipeline.drafting.text import Line, aligned, value
 from reconciler.pipeline.drafting.thresholds import hardly, proposals, reached
 
 #: Columns up to which each has a line of its own.

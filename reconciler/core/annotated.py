@@ -1,4 +1,4 @@
-"""The text of a draft: lines of YAML with the reasons beside them, aligned."""
+"""Annotated YAML: lines with a comment beside each, aligned."""
 
 from __future__ import annotations
 
