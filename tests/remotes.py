@@ -28,6 +28,10 @@ class Place:
     shared: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
     """Options that are no one else's business, for `.dvc/config.local`."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that stand for `own`."""
+    home: Mapping[str, bytes] = field(default_factory=dict)
+    """Files of a home folder that stand for `own`."""
 
 
 @contextlib.contextmanager
@@ -65,6 +69,7 @@ Subsystem sftp internal-sftp
             f"ssh://127.0.0.1{folder / 'store'}",
             {"user": getuser(), "port": str(port)},
             {"keyfile": str(folder / "user")},
+            home={".ssh/id_ed25519": (folder / "user").read_bytes()},
         )
 
 
@@ -80,6 +85,8 @@ def s3(folder: Path) -> Iterator[Place]:
             "s3://bucket/store",
             {"endpointurl": base, "region": "us-east-1"},
             {"access_key_id": "an-access-key", "secret_access_key": "a-secret-key"},
+            {"AWS_ACCESS_KEY_ID": "an-access-key", "AWS_SECRET_ACCESS_KEY": "a-secret-key"},
+            {".aws/credentials": b"[default]\naws_access_key_id = a\naws_secret_access_key = b\n"},
         )
 
 

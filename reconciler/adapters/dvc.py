@@ -55,6 +55,8 @@ def repro(
     cancel: threading.Event | None = None,
     lock: Mapping[str, Any] | None = None,
     known: Iterable[Mapping[str, Any]] = (),
+    *,
+    needs_remote: bool = True,
 ) -> Reproduced:
     """Bring the stages of one model up to date in a filled slot, as `dvc repro` does.
 
@@ -72,6 +74,8 @@ def repro(
         lock: Blocks of dvc.lock of an earlier run, by stage; where they still hold and their
             outputs are in the cache or on the remote, nothing runs.
         known: Further such blocks, of any run by anyone: their content decides which one holds.
+        needs_remote: Whether a remote that cannot be asked is an error; else the run goes on
+            without what it may have.
 
     Raises:
         SpecError: dvc.yaml or params.yaml is wrong.
@@ -90,7 +94,9 @@ def repro(
             on_stage(name.removesuffix(suffix), state, seconds)
 
     command = argv("repro", *(f"{stage}@{model}" for stage in stages))
-    _run(slot, command, log, progress, tell, timeout_s, cancel)
+    env = environment(needs_remote=needs_remote)
+    group = Group.start(command, slot.root, env, log, record=slot.record)
+    _finish(slot, group, log, progress, tell, timeout_s, cancel)
     tell(progress.end(time.monotonic()))
     seconds = {name.removesuffix(suffix): s for name, s in progress.seconds.items()}
     return Reproduced(_lock(slot.root), tuple(seconds), seconds)
@@ -115,20 +121,20 @@ def push(
     """
     if Remote(slot.root).configured:
         command = argv("push", *stages)
-        _run(slot, command, log, Progress(), lambda _: None, None, cancel)
+        group = Group.start(command, slot.root, environment(), log, record=slot.record)
+        _finish(slot, group, log, Progress(), lambda _: None, None, cancel)
 
 
-def _run(
+def _finish(
     slot: Slot,
-    command: Sequence[str],
+    group: Group,
     log: Path,
     progress: Progress,
     tell: Callable[[Iterable[tuple[str, State, float]]], None],
     timeout_s: float | None,
     cancel: threading.Event | None,
 ) -> None:
-    """Run DVC in a slot; whatever happens, nothing of it goes on running."""
-    group = Group.start(command, slot.root, environment(), log, record=slot.record)
+    """Wait for DVC in a slot; whatever happens, nothing of it goes on running."""
     try:
         _follow(group, progress, tell, timeout_s, cancel)
         code = group.finish()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 from collections.abc import Iterator
+from queue import Empty, Queue
+from threading import Thread, Timer
 from typing import Any
 
 #: Exit status of DVC for an error of its own.
 FAILED = 255
+#: Seconds that a remote may take which can be done without.
+SOON_S = 5.0
 
 
 @contextlib.contextmanager
@@ -43,7 +46,7 @@ def limited(name: str, limit_s: float) -> Iterator[None]:
         _say(f"ERROR: the remote '{name}' failed: no answer within {limit_s:.0f} s")
         os._exit(FAILED)
 
-    timer = threading.Timer(limit_s, silent)
+    timer = Timer(limit_s, silent)
     timer.daemon = True
     timer.start()
     try:
@@ -64,6 +67,28 @@ def greeted(name: str, limit_s: float) -> bool:
         _say(f"ERROR: {error}")
         return False
     return True
+
+
+def reachable(repo: Any, name: str) -> bool:
+    """Return whether a remote that is not needed answers soon; say so if it does not."""
+    said: Queue[str] = Queue()
+
+    def ask() -> None:
+        try:
+            _look(repo.cloud.get_remote_odb())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes on without the remote
+            said.put(_causes(error))
+        else:
+            said.put("")
+
+    Thread(target=ask, daemon=True).start()  # it ends with the process, whatever it waits for
+    try:
+        why = said.get(timeout=SOON_S)
+    except Empty:
+        why = f"no answer within {SOON_S:.0f} s"
+    if why:
+        _say(f"Going on without the remote '{name}': {why}")
+    return not why
 
 
 def _look(store: Any) -> None:

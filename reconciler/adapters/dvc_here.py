@@ -48,7 +48,8 @@ def repro(
         TransientError: It was cancelled, or another DVC is at work.
     """
     progress = Progress()
-    group = Group.start(argv("repro", "--keep-going", *targets), root, environment(), log)
+    command, env = argv("repro", "--keep-going", *targets), environment(needs_remote=False)
+    group = Group.start(command, root, env, log)
     try:
         for line in group.lines():
             if cancel.is_set():

@@ -26,6 +26,7 @@ KNOWN = Path(".dvc") / "tmp" / "known.json"
 #: Seconds that a remote may take for its first answer; time to move the bytes comes on top.
 PATIENCE_S = 60.0
 _PATIENCE = "RECONCILER_REMOTE_PATIENCE_S"
+_NEEDED = "RECONCILER_REMOTE_NEEDED"
 #: Seconds for content whose size is not known beforehand.
 LIMIT_S = 3600.0
 
@@ -35,8 +36,12 @@ def argv(command: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", __name__, command, *arguments)
 
 
-def environment() -> dict[str, str]:
-    """Return the environment in which DVC runs."""
+def environment(*, needs_remote: bool = True) -> dict[str, str]:
+    """Return the environment in which DVC runs.
+
+    Args:
+        needs_remote: Whether a remote that cannot be asked fails a `repro`.
+    """
     path = os.environ.get("PATH", os.defpath)
     return {
         **os.environ,
@@ -46,6 +51,7 @@ def environment() -> dict[str, str]:
         "DVC_STUDIO_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",  # so that the log shows what runs now
         _PATIENCE: str(PATIENCE_S),
+        _NEEDED: "yes" if needs_remote else "no",
     }
 
 
@@ -91,11 +97,13 @@ def _run(command: str, *rest: str) -> int:
     asks = command in ("fetch", "gc", "pull", "push", "repro")
     remote = dvc_config.remotes(Path.cwd()).default if asks else None
     patience_s = float(os.environ.get(_PATIENCE, PATIENCE_S))
-    targeted = command in ("push", "repro") and _targeted(patience_s)
+    needed = os.environ.get(_NEEDED) != "no"
+    targeted = command in ("push", "repro") and _targeted(patience_s, needed)
     if remote is None:
         return int(dvc([command, *rest]))
     if command == "repro":  # which asks the remote only for what is not here
-        whole = () if targeted else ("--pull",)  # DVC's own way: all of the run-cache at once
+        # DVC's own way is to bring all of the run-cache at once
+        whole = ("--pull",) if needed and not targeted else ()
         return int(dvc([command, *whole, *rest]))
     if not dvc_asking.greeted(remote, patience_s):
         return dvc_asking.FAILED
@@ -104,10 +112,10 @@ def _run(command: str, *rest: str) -> int:
         return int(dvc([command, *runs, *rest]))
 
 
-def _targeted(patience_s: float) -> bool:
+def _targeted(patience_s: float, needed: bool) -> bool:
     from reconciler.adapters import dvc_runs
 
-    return dvc_runs.install(_known(), patience_s)
+    return dvc_runs.install(_known(), dvc_runs.Terms(patience_s, needed))
 
 
 def _nobody_answers(*_: object, **__: object) -> str:

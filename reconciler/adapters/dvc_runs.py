@@ -19,10 +19,11 @@ import contextlib
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.adapters.dvc_asking import asking
+from reconciler.adapters.dvc_asking import asking, reachable
 
 #: Bytes per second below which a remote counts as one that hangs.
 _LEAST_SPEED = 50_000
@@ -31,12 +32,22 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 Block = Mapping[str, Any]
 
 
-def install(known: Sequence[Block], patience_s: float) -> bool:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a remote is asked."""
+
+    patience_s: float
+    """Seconds that it may take, besides those for moving the bytes."""
+    needed: bool = True
+    """Whether a remote that cannot be asked fails the run; else it goes on without it."""
+
+
+def install(known: Sequence[Block], terms: Terms) -> bool:
     """Take the place of DVC's run-cache of remotes; False: this DVC's is not as we know it.
 
     Args:
         known: Blocks of dvc.lock of earlier runs, by anyone.
-        patience_s: Seconds that the remote may take, besides those for moving the bytes.
+        terms: How the remote is asked.
     """
     try:
         cache = _needed()
@@ -46,17 +57,20 @@ def install(known: Sequence[Block], patience_s: float) -> bool:
     offers: dict[str, list[Block]] = {}
     for block in known:
         offers.setdefault(_key(block), []).append(block)
+    source: list[_Source] = []
 
     def load(self: Any, stage: Any) -> Any:
         found = own(self, stage)
         if found is not None and _whole(self, stage, found):
             return found
-        run = _Run(self, stage, patience_s)
+        if not source:
+            source.append(_Source(self.repo, terms))
+        run = _Run(self, stage, source[0])
         candidates = [*([found] if found else []), *offers.get(run.key, ())]
         return next((c for c in candidates if run.bring(c)), None) or run.from_remote() or found
 
     def push(self: Any, _remote: str | None, _odb: Any = None) -> list[tuple[str, str]]:
-        return _push(self, patience_s)
+        return _push(self, terms.patience_s)
 
     cache._load, cache.push = load, push
     return True
@@ -81,34 +95,47 @@ def _needed() -> Any:
     return StageCache
 
 
+class _Source:
+    """The default remote, as far as this run asks it."""
+
+    def __init__(self, repo: Any, terms: Terms) -> None:
+        self._terms = terms
+        self._name = _remote(repo)
+        if self._name is not None and not terms.needed and not reachable(repo, self._name):
+            self._name = None
+
+    def asked(self, size: int = 0) -> contextlib.AbstractContextManager[None] | None:
+        """Return the context in which to ask it for `size` bytes; None: it is not asked."""
+        limit_s = self._terms.patience_s + size / _LEAST_SPEED
+        return None if self._name is None else asking(self._name, limit_s)
+
+
 class _Run:
     """One stage as it is about to run, and the places where its result may be."""
 
-    def __init__(self, cache: Any, stage: Any, patience_s: float) -> None:
+    def __init__(self, cache: Any, stage: Any, source: _Source) -> None:
         from dvc.stage.cache import _get_stage_hash
 
         self._cache = cache
         self._stage = stage
-        self._patience_s = patience_s
+        self._source = source
         self.key: str = _get_stage_hash(stage)
 
     def bring(self, entry: Block) -> bool:
         """Return whether what `entry` names is in the cache, having asked the remote for it."""
         if _whole(self._cache, self._stage, entry):
             return True
-        name = _remote(self._cache.repo)
-        if name is None:
+        if (asked := self._source.asked(_size(entry))) is None:
             return False
-        with asking(name, self._patience_s + _size(entry) / _LEAST_SPEED):
+        with asked:
             _pull(self._cache, entry)
         return _whole(self._cache, self._stage, entry)
 
     def from_remote(self) -> Block | None:
         """Return the entry that the remote's run-cache has, with its outputs in the cache."""
-        name = _remote(self._cache.repo)
-        if name is None:
+        if (asked := self._source.asked()) is None:
             return None
-        with asking(name, self._patience_s):
+        with asked:
             entries = self._fetched()
         return next((entry for entry in entries if self.bring(entry)), None)
 
@@ -125,11 +152,14 @@ class _Run:
         return self._own()
 
     def _own(self) -> list[Block]:
-        """Return the local entries, the newest first, but for those that are not of this key."""
+        """Return the local entries, the newest first; one that is not of this key goes."""
         folder = Path(self._path("_")).parent
         found = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        entries = [self._cache._load_cache(self.key, path.name) for path in found]
-        return [entry for entry in entries if entry and _key(entry) == self.key]
+        entries = {path: self._cache._load_cache(self.key, path.name) for path in found}
+        for path, entry in entries.items():
+            if entry and _key(entry) != self.key:  # DVC would take it for this stage's
+                path.unlink()
+        return [entry for path, entry in entries.items() if entry and path.exists()]
 
     def _path(self, value: str) -> str:
         return str(self._cache._get_cache_path(self.key, value))

@@ -193,6 +193,7 @@ class Reproduction:
                 timeout_s=None if bound is None else seconds(bound),
                 cancel=self._cancel,
                 known=list(self._survey.blocks(model).values()),
+                needs_remote=False,
             )
             lock = lockfile.parse((slot.root / LOCK).read_text(encoding="utf-8"))
             built = self._checkout.build(self._outs(slot, done.lock, one.stages))

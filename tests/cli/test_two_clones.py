@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ def repository(folder: Path, place: Place) -> Project:
     for path in ("dvc.yaml", ".gitignore", ".dvcignore"):
         made.write(path, (ROOT / path).read_bytes())
     made.write("params.yaml", "apiVersion: reconciler/v1\ndefaults: {}\nmodels: {}\n")
-    options = "".join(f"    {k} = {v}\n" for k, v in {"url": place.url, **place.shared}.items())
-    made.write(".dvc/config", f"[core]\n    remote = store\n['remote \"store\"']\n{options}")
+    shared = options({"url": place.url, **place.shared})
+    made.write(".dvc/config", f"[core]\n    remote = store\n{shared}")
     identify(made, place)
     made.write("data/x.csv", table())
     made.call("dvc", "add", "-q", "data/x.csv")
@@ -47,15 +48,18 @@ def person(folder: Path, name: str) -> Project:
 
 def identify(project: Project, place: Place) -> None:
     """Put down what this person has of their own to reach the remote."""
-    options = "".join(f"    {k} = {v}\n" for k, v in place.own.items())
-    project.write(".dvc/config.local", f"['remote \"store\"']\n{options}")
+    project.write(".dvc/config.local", options(place.own))
 
 
-def clone(folder: Path, name: str, place: Place) -> Project:
+def options(found: Mapping[str, str]) -> str:
+    lines = "".join(f"    {key} = {value}\n" for key, value in found.items())
+    return f"['remote \"store\"']\n{lines}"
+
+
+def clone(folder: Path, name: str) -> Project:
     made = person(folder, name)
     made.root.mkdir()
     made.git("clone", "-q", str(folder / "bare.git"), ".")
-    identify(made, place)
     return made
 
 
@@ -63,6 +67,7 @@ def clone(folder: Path, name: str, place: Place) -> Project:
 def test_what_one_clone_has_trained_and_pushed_another_never_trains(
     kind: str, tmp_path: Path
 ) -> None:
+    """Each person identifies themselves in another way."""
     (tmp_path / "server").mkdir()
     bare = str(tmp_path / "bare.git")
     with KINDS[kind](tmp_path / "server") as place:
@@ -71,13 +76,18 @@ def test_what_one_clone_has_trained_and_pushed_another_never_trains(
         ada.git("init", "-q", "--bare", "-b", "main", bare)
         ada.git("push", "-q", bare, "main")
 
-        ben = clone(tmp_path, "without-records", place)
+        ben = clone(tmp_path, "without-records")
+        for path, content in place.home.items():
+            ben.write(f"../home-without-records/{path}", content)
         assert trained(ben, ben.reconciler("apply").stdout) == []
         assert ben.champion("m")["bundle"] == ada.champion("m")["bundle"]
         assert served(ben) == served(ada)
 
         ada.git("push", "-q", bare, "deployed")
-        cyd = clone(tmp_path, "with-records", place)
+        cyd = clone(tmp_path, "with-records")
+        cyd.env |= place.environment
+        if not place.environment:
+            identify(cyd, place)
         cyd.reconciler("apply")
         assert not (cyd.root / ".reconciler" / "logs").exists()
         assert cyd.git("rev-parse", "origin/deployed") == ada.git("rev-parse", "deployed")
@@ -85,8 +95,7 @@ def test_what_one_clone_has_trained_and_pushed_another_never_trains(
 
         dan = person(tmp_path, "without-a-clone")
         dan.root.mkdir()
-        options = "".join(f"{k} = {v}\n" for k, v in place.own.items())
-        dan.write("../home-without-a-clone/config/dvc/config", f"['remote \"store\"']\n{options}")
+        dan.write("../home-without-a-clone/config/dvc/config", options(place.own))
         dan.call("dvc", "get", "-q", bare, "m", "--rev", "deployed", "-o", "bundle")
         assert files(dan.root / "bundle") == served(ada)
         for secret in place.own.values():
