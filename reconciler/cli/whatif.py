@@ -6,11 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from reconciler.adapters.working_copy import working_copy
+from reconciler.adapters import dvc_config, tree_memory
+from reconciler.adapters.cache import Cache
+from reconciler.adapters.hashing import Contents
+from reconciler.adapters.working_copy import WorkingCopy, working_copy
 from reconciler.cli.outlook import libraries, outlook, planned
 from reconciler.cli.request import Request
-from reconciler.cli.wiring import Site
+from reconciler.cli.wiring import Site, named
 from reconciler.controller import fleet as fleets
+from reconciler.controller.edited import Edited, edited, tracked
 from reconciler.controller.fleet import Fleet
 from reconciler.core.outlook import Outlook
 
@@ -37,27 +41,49 @@ def what_if(site: Site, request: Request) -> Outlook:
         UsageError: A revision or a model is not known.
         SpecError: What every model rests on cannot be followed.
     """
-    with _subject(site, request) as (place, commit):
-        memory = _Shared()
+    memory = _Shared()
+    with _subject(site, request, memory) as (place, fleet, said):
 
         def load(revision: str) -> Fleet:
             return fleets.load(place.git, revision, place.catalogue, memory)
 
         base = None if request.base is None else load(place.git.resolve(request.base))
-        fleet, snapshot = load(commit), place.store.read()
+        snapshot = place.store.read()
         rows = planned(place, request, fleet, snapshot, base)
-        notes = _notes(fleet) if base else ()
+        notes = (*said, *(_notes(fleet) if base else ()))
         return outlook(place, request, fleet, snapshot, rows, base=base, notes=notes)
 
 
 @contextmanager
-def _subject(site: Site, request: Request) -> Iterator[tuple[Site, str]]:
-    """Give the commit that is planned, and the repository in which it can be read."""
+def _subject(
+    site: Site, request: Request, memory: _Shared
+) -> Iterator[tuple[Site, Fleet, tuple[str, ...]]]:
+    """Give the fleet that is planned, the repository in which it can be read, and notes."""
     if not request.uncommitted:
-        yield site, site.git.resolve(request.rev)
+        commit = site.git.resolve(request.rev)
+        yield site, fleets.load(site.git, commit, site.catalogue, memory), ()
         return
     with working_copy(site.git) as git:
-        yield replace(site, git=git), git.capture()
+        place = replace(site, git=git)
+        fleet = fleets.load(git, git.capture(), site.catalogue, memory)
+        found = _edited(site, git, fleet)
+        if found.pointers:
+            commit = git.amended(found.pointers)
+            fleet = fleets.load(git, commit, site.catalogue, memory)
+        yield place, fleet, found.notes
+
+
+def _edited(site: Site, git: WorkingCopy, fleet: Fleet) -> Edited:
+    """Return the `.dvc` files of data that is edited on disk."""
+    adopted = (path for one in fleet.adoptions.values() for path in one.pointers)
+    paths = {*tracked(named(fleet), fleet.tree), *adopted}
+    if not paths:
+        return Edited({}, ())
+    blobs = git.blobs([fleet.tree[path].oid for path in paths])
+    pointers = {path: blobs[fleet.tree[path].oid] for path in paths}
+    memory = tree_memory.load(site.workspace.tree / "memory.json")
+    cache = Cache(dvc_config.cache_dir(site.root))
+    return edited(pointers, Contents(site.root, memory.contents), cache)
 
 
 def _notes(fleet: Fleet) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class Others:
 
     def named(self) -> set[str]:
         """Return the files and folders that specs name."""
-        return self.recalled.named() | _named(self.fleet)
+        return self.recalled.named() | named(self.fleet)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Site:
 
     def uncommitted(self, fleet: Fleet, rev: str) -> tuple[str, ...]:
         """Return a note about changes of the working tree that `rev` does not hold."""
-        return self.beside(_named(fleet), rev, fleet.revision)
+        return self.beside(named(fleet), rev, fleet.revision)
 
     def beside(self, paths: Collection[str], rev: str, commit: str) -> tuple[str, ...]:
         """Return a note about uncommitted changes of specs, of settings, or at `paths`."""
@@ -321,7 +321,8 @@ class Site:
         export(self.git, self.store.ref)
 
 
-def _named(fleet: Fleet) -> set[str]:
+def named(fleet: Fleet) -> set[str]:
+    """Return the files and folders that specs of a fleet name."""
     specs = (spec for name in fleet.models if (spec := fleet.spec(name)))
     named = {path for spec in specs for path in compilation.rests_on(spec) or ()}
     return named.union(*(adoption.contents.code for adoption in fleet.adoptions.values()))
