@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.core.compilation import LOCK, PARAMS, SETTINGS
 from reconciler.errors import TransientError
 
 if TYPE_CHECKING:
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.git import Git
 
-#: Files that the driver merges: both have one block or line per model.
-MERGED = ("dvc.lock", "params.yaml")
+#: Files that the driver merges: each has one block or line per model.
+MERGED = (LOCK, PARAMS, SETTINGS)
 
 _NAME = "reconciler"
 _BY_LINE = "git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B"
 
 
 def install_merging(git: Git) -> tuple[str, ...]:
-    """Make git merge dvc.lock and params.yaml per model, here and in clones that do the same.
+    """Make git merge the lock and the settings per model, here and in clones that do the same.
 
     What is set already is left as it is, another merge driver of the user's included.
 

@@ -56,9 +56,9 @@ def _check(models: tuple[str, ...], work: Reproduction) -> None:
     unknown = next((name for name in models if name not in work.models), None)
     if unknown in work.adopted:
         raise UsageError(
-            f"{unknown} is adopted: its stages are your own",
-            reason="Adopted",
-            hint="`dvc repro` runs them",
+            f"dvc.yaml has no stages of its own for {unknown}",
+            reason="NoStages",
+            hint="`dvc repro` runs your stages; `reconciler apply` trains what is committed",
         )
     if unknown is not None:
         raise UsageError(

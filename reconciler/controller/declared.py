@@ -39,7 +39,7 @@ class Declared:
     wrong: Mapping[str, str]
     """Why a spec cannot be followed, by model."""
     adopted: tuple[str, ...] = ()
-    """Models whose stages are the user's own: `dvc repro` runs them."""
+    """Models that rest on the user's own stages, or whose stages dvc.yaml does not have."""
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ class Reproduction:
 
     @property
     def adopted(self) -> tuple[str, ...]:
-        """The models whose stages are the user's own."""
+        """The models for which dvc.yaml has no stages of their own."""
         return self._declared.adopted
 
     @property

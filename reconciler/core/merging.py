@@ -1,4 +1,4 @@
-"""Merging: three-way, per stage of dvc.lock and per model of params.yaml, instead of per line."""
+"""Merging: three-way, per stage of dvc.lock and per model of the settings, instead of per line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def merge_lock(base: str, ours: str, theirs: str) -> Merged:
 
 
 def merge_params(base: str, ours: str, theirs: str) -> Merged:
-    """Return params.yaml with its `models:` map merged per model, and nothing else of it.
+    """Return the settings with their `models:` map merged per model, and nothing else of them.
 
     The map is generated from the specs, so no line of it is worth a conflict: where both sides
     changed one, `reconciler compile` writes it anew.
@@ -52,6 +52,8 @@ def merge_params(base: str, ours: str, theirs: str) -> Merged:
         ForeignError: A `models:` map is not as `reconciler compile` writes it.
     """
     texts = (base, ours, theirs)
+    if all(block_of(text, "models") is None for text in texts):
+        return Merged(texts)
     maps = [model_lines(text) for text in texts]
     lines, disputed = _three_way(*maps, removal_wins=True)
     body = "".join(lines[name] for name in sorted(lines))

@@ -135,7 +135,8 @@ def test_installing_twice_writes_once_and_leaves_what_the_user_has(project: Proj
     git = Git.open(project.root)
     assert install_merging(git) == (".gitattributes", ".git/config")
     assert (project.root / ".gitattributes").read_text() == (
-        "*.csv text\ndvc.lock merge=ours-of-the-team\n/params.yaml merge=reconciler\n"
+        "*.csv text\ndvc.lock merge=ours-of-the-team\n"
+        "/params.yaml merge=reconciler\n/reconciler.yaml merge=reconciler\n"
     )
     assert install_merging(git) == ()
     assert not missing(git)

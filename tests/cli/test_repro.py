@@ -116,7 +116,7 @@ def test_stages_of_the_users_own_are_named_and_left_to_dvc(fresh: Project) -> No
     fresh.reconciler("compile")
     done = fresh.reconciler("repro", "theirs", check=False)
     assert done.returncode == 2
-    assert "theirs is adopted" in done.stderr
+    assert "no stages of its own for theirs" in done.stderr
     done = fresh.reconciler("repro", "a")
     assert "note: left to `dvc repro`: fit" in done.stdout
     assert not (fresh.root / "m.pkl").exists()

@@ -151,6 +151,11 @@ def test_only_the_map_is_merged_here_and_the_rest_keeps_its_three_versions() -> 
     assert "compile" in merged.notes[0]
 
 
+def test_parameters_without_a_map_are_left_to_a_merge_by_line() -> None:
+    texts = ("lr: 1\n", "lr: 2\n", "lr: 1\nseed: 3\n")
+    assert merge_params(*texts).versions == texts
+
+
 def test_a_map_that_a_person_wrote_is_left_to_a_merge_by_line() -> None:
     with pytest.raises(ForeignError):
         merge_params(params({"m": "1"}), "models:\n  m:\n    data: x\n", params({"m": "2"}))
