@@ -17,12 +17,14 @@ from reconciler.adapters.git import Person
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.adapters.targets.memory import MemoryTarget
+from reconciler.controller import decisions
 from reconciler.controller import engine as engines
 from reconciler.controller.engine import Engine, Permit, Tools
 from reconciler.controller.events import Decided, Event, Warned
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Job, Trainer
+from reconciler.core import steering
 from reconciler.core.conditions import Health, Sync
 from reconciler.core.plan import Desired, Invalid, Train
 from reconciler.core.record import (
@@ -58,7 +60,11 @@ def declared(
     timeout: str | None = None,
     on_violation: str = "hold",
     metric: str = "r2",
+    compare: bool = False,
 ) -> Desired:
+    rules: list[dict[str, object]] = [{"metric": metric, "min": floor}]
+    if compare:
+        rules.append({"metric": "rmse", "compare": "champion"})
     spec = ModelSpec.model_validate(
         {
             "apiVersion": "reconciler/v1",
@@ -67,7 +73,7 @@ def declared(
             "spec": {
                 "data": {"source": "data/x.csv", "target": "y"},
                 "training": {"estimator": "sklearn.linear_model.Ridge", "timeout": timeout},
-                "acceptance": [{"metric": metric, "min": floor}],
+                "acceptance": rules,
                 "deployment": {"on_violation": on_violation},
             },
         }
@@ -641,3 +647,40 @@ def test_a_hold_that_comes_before_a_decision_is_committed_overtakes_it(world: Wo
     assert stands["other"].as_declared
     assert world.outcomes() == [(1, "released")]
     assert ("m", "Released") not in world.told()[1:]
+
+
+def test_a_promoted_version_that_is_measured_again_stays_as_declared(world: World) -> None:
+    world.apply(declared(compare=True))
+    world.gate = lambda desired, version: said(Said.INCONCLUSIVE, "latency_p99_ms")
+    new = declared(fingerprint="fp2", revision="r2", compare=True)
+    assert world.apply(new)["m"].reason == "Inconclusive"
+    promoted = steering.promoted(world.record(), 2, "Ada", "fine", NOW, "r2")
+    world.store.commit({"m": lambda _: promoted})
+    stands = world.apply(new)["m"]
+    assert stands.as_declared
+    assert stands.message == "as declared; promoted by Ada: fine"
+    renewed = [e for e in world.events if isinstance(e, Decided) and e.reason == "Judged"]
+    assert [event.good for event in renewed] == [True]
+    assert world.champion().promotion is not None
+
+
+def test_a_word_for_a_version_outlives_its_training_again(world: World) -> None:
+    world.gate = lambda desired, version: said(Said.INCONCLUSIVE)
+    world.apply(declared())
+    undecided = world.record()
+    promoted = steering.promoted(undecided, 1, "Ada", "fine", NOW, "r1")
+    decision = decisions.confirm("m", undecided.versions[0], "r2", 10)
+    kept = decision.change(promoted).champion
+    assert kept is not None
+    assert kept.promotion == promoted.versions[0].promotion is not None
+
+
+def test_a_word_for_a_version_ends_with_the_rules_it_was_given_for(world: World) -> None:
+    world.gate = lambda desired, version: said(Said.INCONCLUSIVE)
+    world.apply(declared())
+    promoted = steering.promoted(world.record(), 1, "Ada", "fine", NOW, "r1")
+    world.store.commit({"m": lambda _: promoted})
+    assert world.apply(declared())["m"].as_declared
+    stands = world.apply(declared(floor=0.6, revision="r2"))["m"]
+    assert stands.reason == "Inconclusive"
+    assert world.champion().number == 1
