@@ -32,7 +32,8 @@ def held(root: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
     Another DVC waits 3 s for it, so what is done inside must be short.
 
     Raises:
-        TransientError: Another DVC holds it for longer than `wait_s` seconds.
+        TransientError: Another DVC holds it for longer than `wait_s` seconds, or it cannot be
+            written.
     """
     path = root / ".dvc" / "tmp" / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +45,11 @@ def held(root: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
 @contextlib.contextmanager
 def _flocked(path: Path, wait_s: float) -> Iterator[None]:
     deadline = time.monotonic() + wait_s
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        opened = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    with opened as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -170,11 +175,15 @@ def write_blocks(root: Path, blocks: Mapping[str, str], last: Sequence[str]) -> 
             os.chmod(aside, (root / LOCK).stat().st_mode)  # noqa: PTH101
         aside.replace(root / LOCK)
     except OSError as error:
-        raise TransientError(
-            f"{LOCK} cannot be written: {error.strerror}",
-            reason="NotWritable",
-            hint="check the free space and the file's owner",
-        ) from error
+        raise _not_writable(root / LOCK, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> TransientError:
+    return TransientError(
+        f"{path} cannot be written: {error.strerror}",
+        reason="NotWritable",
+        hint="check the free space and the file's owner",
+    )
 
 
 def _rewritten(text: str) -> str:

@@ -118,3 +118,9 @@ def test_a_half_solved_conflict_is_refused_and_kept(root: Path) -> None:
     with pytest.raises(TerminalError, match="is not as DVC writes it"):
         write_blocks(root, {"b": block("b")}, [])
     assert (root / "dvc.lock").read_text() == text
+
+
+def test_a_lock_that_cannot_be_written_is_said(root: Path) -> None:
+    (root / ".dvc" / "tmp" / "lock").mkdir()
+    with pytest.raises(TransientError, match="lock cannot be written"), held(root):
+        pass
