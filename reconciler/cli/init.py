@@ -14,6 +14,7 @@ from reconciler.adapters.runtime import installed
 from reconciler.controller import setup as lacking
 from reconciler.controller.working_tree import Compiled, WorkingTree, compiled
 from reconciler.controller.workspace import Workspace
+from reconciler.core.compilation import PIPELINE
 from reconciler.core.runtime import LIBRARIES, declaration
 from reconciler.core.setup import Did, Step
 
@@ -97,7 +98,8 @@ def _next(git: Git, here: Path, done: Iterable[Step], *, demo: bool) -> None:
     steps = tuple(done)
     if all(step.did is Did.KEPT for step in steps):
         sys.stdout.write("everything is in place: nothing was written\n")
-    paths = tuple(dict.fromkeys(step.path for step in steps if step.path != _CONFIG))
+    theirs = {step.path for step in steps if step.path == PIPELINE and step.note} | {_CONFIG}
+    paths = tuple(dict.fromkeys(step.path for step in steps if step.path not in theirs))
     for path in paths:
         if git.ignored(path):
             _say("!", f"git ignores {path}: mend .gitignore, or what counts cannot be committed")

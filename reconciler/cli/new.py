@@ -38,7 +38,7 @@ def run(name: str, source: str, target: str | None) -> int:
     dvc_config.cache_dir(site.root)  # says so where there is no DVC
     path = spec_path(name)
     _check(site, name, path)
-    place = _place(site, source, name)
+    place = _place(site, source)
     from reconciler.pipeline.drafting import writing
     from reconciler.pipeline.drafting.draft import draft
 
@@ -49,8 +49,8 @@ def run(name: str, source: str, target: str | None) -> int:
     _validate(site, path, text, place)
     _tell(found, writing.size(found))
     files.write(site.root, path, text.encode())
-    checks = text.count("CHECK:")
-    sys.stdout.write(f"wrote   {path}: {checks} lines are marked CHECK, read them\n")
+    marked = sum("CHECK:" in line for line in text.splitlines())
+    sys.stdout.write(f"wrote   {path}: read what is marked CHECK ({marked})\n")
     written = [path, *_compile(site)]
     _next(site, name, place, written)
     return 0
@@ -76,7 +76,7 @@ def _check(site: Site, name: str, path: str) -> None:
         )
 
 
-def _place(site: Site, source: str, name: str) -> str:
+def _place(site: Site, source: str) -> str:
     """Return the table as `data.source` names it."""
     if source.startswith("sklearn:"):
         return source
@@ -84,6 +84,8 @@ def _place(site: Site, source: str, name: str) -> str:
     if not file.exists():
         beside = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
         hint = nearest(file.name, beside, 1) or "a .csv, .tsv, .parquet or .jsonl"
+        if f"{file.name}.dvc" in beside:
+            hint = f"dvc pull {source}"
         raise UsageError(f"{source} does not exist", reason="NoSuchFile", hint=hint)
     if file.is_file() and suffix(file.name) not in SUFFIXES:
         message = f"{source} does not say by its ending how it is written"
@@ -96,7 +98,7 @@ def _place(site: Site, source: str, name: str) -> str:
     raise UsageError(
         f"{source} is outside of {site.root}, and a model rests on data of its own repository",
         reason="OutsideRepository",
-        hint=f"copy it to {inside}, then: reconciler new {name} --from {inside}",
+        hint=f"copy it to {inside} (dvc add keeps large tables out of git), then --from {inside}",
     )
 
 

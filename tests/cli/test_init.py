@@ -153,8 +153,10 @@ def test_in_a_subfolder_the_top_of_the_repository_is_set_up(adopted: Project) ->
 
 def test_only_what_is_ours_is_to_be_added_where_other_changes_wait(adopted: Project) -> None:
     adopted.write("src/x", "2")
+    adopted.write("dvc.yaml", PIPELINE + "# soon more\n")
     [add, *_] = commands(adopted.reconciler("init").stdout)
     assert "src/x" not in add
+    assert "dvc.yaml" not in add
     assert "reconciler.yaml" in add
 
 

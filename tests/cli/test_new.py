@@ -85,6 +85,7 @@ def test_data_from_elsewhere_is_to_be_copied_first(ready: Project, tmp_path: Pat
     assert not (ready.root / "specs" / "houses.yaml").exists()
 
 
+@pytest.mark.slow
 def test_a_large_table_is_to_be_tracked_by_dvc_and_the_printed_commands_do_it(
     ready: Project,
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_large_table_is_to_be_tracked_by_dvc_and_the_printed_commands_do_it(
         (("../x", "--from", "data/houses.csv"), "a model cannot be called"),
         (("dvc", "--from", "data/houses.csv"), "a model cannot be called dvc"),
         (("m", "--from", "data/house.csv"), "did you mean houses.csv?"),
+        (("m", "--from", "gone.csv"), "dvc pull gone.csv"),
         (("m", "--from", "data"), "does not say by its ending"),
         (("m", "--from", "README"), "does not say by its ending"),
         (("m", "--from", "data/houses.csv", "-t", "prize"), "did you mean price?"),
@@ -120,6 +122,7 @@ def test_what_cannot_be_drafted_is_said_and_nothing_is_written(
     ready.write("data/houses.csv", houses(60))
     ready.write("hidden.csv", houses(60))
     ready.write("README", "")
+    ready.write("gone.csv.dvc", "outs: []")
     ready.write(".git/info/exclude", "hidden.csv\n")
     before = ready.git("status", "--porcelain", "-uall")
     done = ready.reconciler("new", *arguments, check=False)

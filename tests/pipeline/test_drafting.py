@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import random
 from collections.abc import Callable, Sequence
@@ -224,18 +225,45 @@ def test_typed_sources_are_read_in_their_types(tmp_path: Path) -> None:
     assert spec(found).spec.data.columns["flag"].type == "boolean"
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_a_large_table_is_looked_at_in_all_its_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setattr(sampling, "BYTES", 64_000)
-    content = table(("part", "a", "y"), lambda i: (f"p{i // 3000}", noise(i), noise(-i)), 30_000)
-    found = drafted(tmp_path, content)
+    monkeypatch.setattr(sampling, "CELLS", 12_000)
+    rows = range(30_000)
+    frame = pl.DataFrame(
+        {
+            "part": [f"p{i // 3000}" for i in rows],
+            "a": [noise(i) for i in rows],
+            "y": [noise(-i) for i in rows],
+        }
+    )
+    match form:
+        case "csv":
+            frame.write_csv(tmp_path / "t.csv")
+        case "jsonl":
+            frame.write_ndjson(tmp_path / "t.jsonl")
+        case _:
+            frame.write_parquet(tmp_path / "t.parquet")
+    found = draft("m", tmp_path, f"t.{form}", None, None)
     assert found.rows < 6_000
     assert found.total is not None
     assert 27_000 < found.total < 33_000
     assert found.facts["part"].values.n_unique() == 10
     assert "of which" in text(found)
     assert "columns" not in yaml.load(text(found), "m").data["spec"]["data"]
+
+
+def test_of_a_packed_table_the_beginning_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "BYTES", 64_000)
+    content = table(("a", "y"), lambda i: (noise(i), noise(-i)), 30_000).encode()
+    found = drafted(tmp_path, gzip.compress(content), "t.csv.gz")
+    assert found.rows < 6_000
+    assert found.total is not None
+    assert 20_000 < found.total < 40_000
 
 
 def test_a_draft_of_a_wide_table_lists_only_what_must_be_said(tmp_path: Path) -> None:

@@ -61,9 +61,7 @@ class Baselines:
     beside: str
     """A metric in the unit of the target; better when lower; empty for none."""
     scores: Mapping[str, Mapping[str, float]]
-    """`guessing`, `linear` and, where it was tried, `trees`: metric to value."""
-    failed: Mapping[str, str]
-    """What could not be fitted, and why."""
+    """`linear`, and `guessing` and `trees` where they could be fitted: metric to value."""
     chosen: str
     """`linear` or `trees`."""
     exact: bool
@@ -92,21 +90,19 @@ def baselines(name: str, data: DataSpec, table: Prepared, *, whole: bool) -> Bas
     split, thinned = _split(table, data)
     task = "regression" if split.task == "regression" else "classification"
     scores: dict[str, dict[str, float]] = {}
-    failed: dict[str, str] = {}
     with threadpool_limits(1):
         for who, path in _ESTIMATORS[task].items():
             if who == "trees" and not _for_trees(split):
                 continue
             try:
                 scores[who] = _score(_context(name, data, path), split)
-            except ReconcilerError as error:
+            except ReconcilerError:
                 if who == "linear":
                     raise
-                failed[who] = error.message
     metric = next((m for m in _JUDGED[split.task] if _finite(scores, m)), _JUDGED[split.task][-1])
     chosen = "trees" if _worth(scores, metric) else "linear"
     beside = _BESIDE[split.task]
-    return Baselines(metric, beside, scores, failed, chosen, whole and not thinned)
+    return Baselines(metric, beside, scores, chosen, whole and not thinned)
 
 
 def estimator(task: str, who: str) -> tuple[str, Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,6 @@ class Draft:
     """Rows that were looked at."""
     total: int | None
     """About how many there are; None: all were looked at."""
-    doubts: tuple[str, ...] = field(default=())
-    """What a person should know besides."""
 
 
 def draft(name: str, root: Path, source: str, target: str | None, ask: Ask | None) -> Draft:
@@ -73,8 +71,8 @@ def draft(name: str, root: Path, source: str, target: str | None, ask: Ask | Non
     known = {one.name: one for one in facts}
     data = {**data, "target": choice.name, **_columns(known, choice.name)}
     ignored = _useless(known, choice.name)
-    table_, data, ignored = _prepared(table, data, ignored, known[choice.name], notes)
-    reached = baselines(name, DataSpec.model_validate(data), table_, whole=total is None)
+    prepared_, data, ignored = _prepared(table, data, ignored, known[choice.name], notes)
+    reached = baselines(name, DataSpec.model_validate(data), prepared_, whole=total is None)
     return Draft(
         name=name,
         data=data,
@@ -82,11 +80,10 @@ def draft(name: str, root: Path, source: str, target: str | None, ask: Ask | Non
         target=choice,
         ignored=ignored,
         notes=notes,
-        prepared=table_,
+        prepared=prepared_,
         baselines=reached,
         rows=table.frame.height,
         total=total,
-        doubts=tuple(f.message for f in table_.warnings),
     )
 
 

@@ -14,6 +14,7 @@ _BLOCKS = 64
 #: Values that are looked at; a wide table is looked at in fewer rows.
 CELLS = 20_000_000
 _PARQUET_SLICES = 16
+_HEAD = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,9 @@ def _unpacked(path: Path, copy: Path, whole: Sample, aside: Path) -> Sample:
         return whole
     text = text[: text.rfind(b"\n") + 1]
     copy.write_bytes(text)
-    packed, ratio = path.stat().st_size, len(text) / len(gzip.compress(text[:1_000_000], 6))
-    return Sample(
-        aside, round(packed * ratio / len(text) * text.count(b"\n") * len(text) / len(text))
-    )
+    head = text[:_HEAD]
+    whole_size = path.stat().st_size * len(head) / len(gzip.compress(head, 6))
+    return Sample(aside, round(text.count(b"\n") * whole_size / len(text)))
 
 
 def _parquet(path: Path, copy: Path, whole: Sample, aside: Path) -> Sample:
