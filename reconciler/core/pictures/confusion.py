@@ -12,7 +12,7 @@ from reconciler.core.metrics import Scored
 from reconciler.core.pictures import svg
 from reconciler.core.pictures.axes import box
 from reconciler.core.pictures.picture import Picture
-from reconciler.core.pictures.wording import columns, counted, shown
+from reconciler.core.pictures.wording import brief, columns, counted, shown
 
 Counts = npt.NDArray[np.int64]
 
@@ -104,7 +104,8 @@ def _summary(names: Sequence[str], counts: Counts) -> str:
         return said
     truth, answer = divmod(int(np.argmax(wrong)), len(names))
     often = counted(int(wrong[truth, answer]), "time")
-    return f"{said} Most often {names[answer]} is answered where {names[truth]} is true: {often}."
+    given, true = brief(names[answer]), brief(names[truth])
+    return f"{said} Most often {given} is answered where {true} is true: {often}."
 
 
 def _grid(names: Sequence[str], counts: Counts) -> _Grid:

@@ -12,7 +12,7 @@ from reconciler.core.pictures.axes import Floats
 from reconciler.core.pictures.bars import Effect, chart, size
 from reconciler.core.pictures.chance import mean_interval
 from reconciler.core.pictures.picture import Picture, rounded
-from reconciler.core.pictures.wording import counted, shown, told
+from reconciler.core.pictures.wording import brief, counted, shown, told
 
 #: Inputs that are drawn; the table has all that were shuffled.
 _DRAWN = 20
@@ -91,7 +91,7 @@ def _summary(of: str, ranked: Sequence[Effect], rest: Effect | None, rows: int) 
         return "The model has no inputs."
     first = ranked[0]
     said = (
-        f"Shuffling {shown(first.name)} among {counted(rows, 'row')} raises the {of} most, by"
+        f"Shuffling {brief(first.name)} among {counted(rows, 'row')} raises the {of} most, by"
         f" {told(first.rise)}."
     )
     idle = sum(e.low <= 0 for e in ranked)

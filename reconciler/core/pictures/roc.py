@@ -11,7 +11,7 @@ from reconciler.core.metrics import Scored
 from reconciler.core.pictures import svg
 from reconciler.core.pictures.axes import HEIGHT, WIDTH, Floats, across, frame, key, upward
 from reconciler.core.pictures.picture import Picture, rounded
-from reconciler.core.pictures.wording import counted, shown, told
+from reconciler.core.pictures.wording import brief, counted, shown, told
 
 #: Points of a curve that are drawn, and classes that get a curve of their own.
 _POINTS, _CLASSES = 200, 30
@@ -79,7 +79,7 @@ def _corners(found: npt.NDArray[np.int64], alarms: npt.NDArray[np.int64]) -> npt
 
 def _of_two(scored: Scored, found: Curve) -> Picture:
     labels = scored.labels()
-    name = shown((scored.classes or ())[labels.positive])
+    name = brief((scored.classes or ())[labels.positive])
     here = labels.predicted == labels.positive
     positive = labels.actual == labels.positive
     at = (float(here[~positive].mean()), float(here[positive].mean()))
@@ -115,7 +115,7 @@ def _of_many(scored: Scored, curves: dict[int, Curve]) -> Picture:
     title = "ROC curves, each class against the rest"
     summary = (
         f"The area under the curve is {told(average)} on average over"
-        f" {counted(len(curves), 'class')}, and least for {shown(classes[worst])}:"
+        f" {counted(len(curves), 'class')}, and least for {brief(classes[worst])}:"
         f" {told(areas[worst])}; 0.5 is guessing."
     )
     x, y = across(0, 1), upward(0, 1)

@@ -13,11 +13,17 @@ _UNSHOWN = re.compile(
 )
 _REPLACED = "\ufffd"
 _LEAST, _MOST = 1e-3, 1e7
+_BRIEF = 40
 
 
 def shown(value: object) -> str:
     """Return a label as text on one line in which no character controls another."""
     return _UNSHOWN.sub(_REPLACED, str(value)) or "(empty)"
+
+
+def brief(value: object) -> str:
+    """Return a label as it can stand within a sentence."""
+    return clipped(shown(value), _BRIEF)
 
 
 def clipped(text: str, width: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.core.pictures import svg
 from reconciler.core.pictures.bars import Effect, chart, size
 from reconciler.core.pictures.picture import Picture, rounded
-from reconciler.core.pictures.wording import counted, shown, told
+from reconciler.core.pictures.wording import brief, counted, shown, told
 
 _DRAWN = 20
 
@@ -35,7 +35,7 @@ def draw(of: str, name: str, words: Sequence[Moved], rows: int) -> Picture:
     ranked = sorted(words, key=lambda w: (-abs(w.effect.rise), w.effect.name))
     bars = [word.effect for word in ranked[:_DRAWN]]
     title = "Words that move the answer"
-    summary = _summary(of, shown(name), ranked, rows)
+    summary = _summary(of, brief(name), ranked, rows)
     drawn = chart(bars, f"{of}: with the word, less without")
     document = svg.document("words", title, summary, size(len(bars)), drawn)
     table = tuple(
@@ -52,7 +52,7 @@ def _summary(of: str, name: str, ranked: Sequence[Moved], rows: int) -> str:
     first = ranked[0]
     way = "raises" if first.effect.rise >= 0 else "lowers"
     return (
-        f"Of the words of {name} in {counted(rows, 'text')}, {shown(first.effect.name)} moves most:"
+        f"Of the words of {name} in {counted(rows, 'text')}, {brief(first.effect.name)} moves most:"
         f" it {way} the {of} by {told(abs(first.effect.rise))} on average, in the"
         f" {counted(first.rows, 'text')} that have it."
     )
