@@ -37,6 +37,7 @@ def run(model: str, one: int | None, other: int | None, output: Plain) -> int:
     from reconciler.core.versions import chosen
 
     about = subject(model)
+    about.check_readable()
     if about.record is None:
         raise UsageError(
             f"nothing of {model} is on record yet",

@@ -9,6 +9,7 @@ from reconciler.cli.subject import subject
 def run(model: str) -> int:
     """Return 0; also when nothing held the model."""
     about = subject(model)
+    about.check_readable()
     if about.record is None or not about.record.holds:
         return tell(about, None, f"{model} is not held: there is nothing to resume")
     done = about.steering().resume()

@@ -13,6 +13,7 @@ from reconciler.core.why import why
 def run(model: str) -> int:
     """Return 0; also when nothing failed."""
     about = subject(model)
+    about.check_readable()
     desired = about.desired
     fingerprint = desired.fingerprint if isinstance(desired, Desired) else ""
     failed = steering.failures(about.record, fingerprint)

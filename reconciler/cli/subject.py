@@ -22,7 +22,7 @@ from reconciler.core.plan import Desired, Invalid
 from reconciler.core.record import Record, Version
 from reconciler.core.runtime import LIBRARIES, Mismatch, mismatches
 from reconciler.core.target_plan import TargetPlan
-from reconciler.errors import ReconcilerError, SpecError, TransientError
+from reconciler.errors import ReconcilerError, SpecError, TerminalError, TransientError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -60,8 +60,22 @@ class Subject:
         declared = self.fleet.params.runtime if self.fleet else {}
         return mismatches(declared, installed(tuple({*LIBRARIES, *declared})))
 
+    def check_readable(self) -> None:
+        """Refuse a record that nobody can read: nothing is decided over it.
+
+        Raises:
+            TerminalError: `RecordCorrupt`.
+        """
+        if (why := self.snapshot.quarantined.get(self.name)) is not None:
+            raise TerminalError(
+                f"the record of {self.name} cannot be read: {why}",
+                reason="RecordCorrupt",
+                hint=f"mend {self.name}.yaml on the branch `deployed`, or revert what broke it",
+            )
+
     def steering(self) -> Steering:
         """Return what decides about it in the user's name; say so when others decided elsewhere."""
+        self.check_readable()
         if count := _behind(self.site.git):
             noun = "decision" if count == 1 else "decisions"
             sys.stderr.write(

@@ -270,3 +270,26 @@ def test_a_bundle_that_is_nowhere_to_be_had_leaves_everything_as_it_is(project: 
     assert "Traceback" not in done.stderr
     assert project.git("rev-parse", "deployed") == before
     assert served(project) == bundle(project, 2)
+
+
+def test_a_record_that_cannot_be_read_is_not_decided_over(project: Project) -> None:
+    broken = project.git("show", "deployed:ridge.yaml").replace("outcome: released", "outcome: odd")
+    project.write("aside.yaml", broken)
+    blob = project.git("hash-object", "-w", "aside.yaml")
+    index = {**project.env, "GIT_INDEX_FILE": str(project.root / "aside.index")}
+    script = (
+        "git read-tree deployed &&"
+        f" git update-index --cacheinfo 100644,{blob},ridge.yaml &&"
+        " git update-ref refs/heads/deployed"
+        " $(git commit-tree $(git write-tree) -p deployed -m Meddle)"
+    )
+    subprocess.run(["sh", "-c", script], cwd=project.root, env=index, check=True)
+    before = project.git("rev-parse", "deployed")
+    assert "mend ridge.yaml" in why(project)["then"]
+    for verb in ("rollback", "suspend", "resume", "retry", "diff"):
+        done = project.reconciler(verb, "ridge", check=False)
+        assert done.returncode == 1, verb
+        assert "the record of ridge cannot be read" in done.stderr, verb
+    assert project.git("rev-parse", "deployed") == before
+    told = json.loads(project.reconciler("history", "ridge", "--output", "json").stdout)
+    assert told["commits"][0]["what"] == "Meddle"
