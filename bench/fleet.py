@@ -115,7 +115,7 @@ def _resting(
     text = spec.read_text(encoding="utf-8")
     for n in range(rounds):
         still.append(measured(root, env, ("reconciler", "plan")))
-        spec.write_text(text.replace("min: 0.3", f"min: 0.2{n + 1}"), encoding="utf-8")
+        spec.write_text(text.replace("alpha: 1.0", f"alpha: {n + 2}.0"), encoding="utf-8")
         call(root, env, "git", *WHO, "commit", "-qam", "Touch one")
         touched.append(measured(root, env, ("reconciler", "plan")))
         spec.write_text(text, encoding="utf-8")

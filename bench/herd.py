@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
 from common import ROOT, call, repository
+from ruamel.yaml import YAML
 
 from reconciler.adapters.deployed import Change
 from reconciler.cli.wiring import open_site
@@ -87,9 +90,13 @@ def lock(root: Path, env: Mapping[str, str], count: int) -> None:
     champion = open_site(root).store.read().records["m00000"].champion
     assert champion is not None
     blocks = {f"{stage}@m00000": champion.lock[f"{stage}@m00000"] for stage in STAGES}
-    text = json.dumps(blocks)[1:-1]
-    every = ",\n".join(text.replace("m00000", f"m{n:05}") for n in range(count))
-    (root / "dvc.lock").write_text(f'{{"schema": "2.0", "stages": {{{every}}}}}\n')
+    stream = io.StringIO()
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    yaml.dump(blocks, stream)
+    every = "".join(stream.getvalue().replace("m00000", f"m{n:05}") for n in range(count))
+    text = "schema: '2.0'\nstages:\n" + textwrap.indent(every, "  ")
+    (root / "dvc.lock").write_text(text, encoding="utf-8")
     call(root, env, "dvc", "checkout", "-q")
     call(root, env, "dvc", "repro", "-q")
 
