@@ -16,7 +16,7 @@ from reconciler.controller.working_tree import Compiled, WorkingTree, compiled
 from reconciler.controller.workspace import Workspace
 from reconciler.core.compilation import PIPELINE
 from reconciler.core.runtime import LIBRARIES, declaration
-from reconciler.core.setup import Did, Step
+from reconciler.core.setup import Did, Step, counted
 
 ATTRIBUTES = ".gitattributes"
 _CONFIG = ".git/config"
@@ -64,7 +64,7 @@ def _merging(git: Git) -> list[Step]:
         after = WorkingTree(git.root).read(ATTRIBUTES) or b""
         more = after.count(b"\n") - (before or b"").count(b"\n")
         did = Did.WROTE if before is None else Did.ADDED
-        done = [Step(did, ATTRIBUTES, f"{more} lines" if before else "")]
+        done = [Step(did, ATTRIBUTES, counted(more) if before else "")]
     if _CONFIG in written:
         done.append(Step(Did.ADDED, _CONFIG, "merge.reconciler, as every clone needs it,"))
     for step in done:

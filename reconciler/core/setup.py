@@ -97,8 +97,12 @@ def _added(path: str, text: bytes | None, block: str) -> Step:
         return Step(Did.WROTE, path, content=block.encode())
     gap = b"\n" if text.endswith(b"\n") else b"\n\n"
     lines = [line for line in block.splitlines() if line and not line.startswith("#")]
-    what = f"{len(lines)} line{'s' if len(lines) > 1 else ''}"
-    return Step(Did.ADDED, path, what, text + gap + block.encode())
+    return Step(Did.ADDED, path, counted(len(lines)), text + gap + block.encode())
+
+
+def counted(lines: int) -> str:
+    """Return a number of lines as people say it."""
+    return f"{lines} line{'s' if lines > 1 else ''}"
 
 
 def _bare(pattern: str) -> str:
