@@ -197,7 +197,8 @@ class Site:
         from reconciler.bundle.manifest import verify
         from reconciler.controller.serving import Serving
 
-        return Serving(self.targets(fleet.params.targets, verify), self.artifacts.champion)
+        targets = self.targets(fleet.params.targets, verify)
+        return Serving(targets, self.artifacts.champion, self.artifacts.gather)
 
     def targets(
         self, settings: Mapping[str, Mapping[str, Any]], verify: Verify

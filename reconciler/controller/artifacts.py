@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Artifacts:
             TerminalError: `ArtifactsMissing`: neither cache nor remote has it whole.
         """
         pointer = _needed(version.bundle, version, "bundle")
-        place = self._bundles / pointer.md5.removesuffix(".dir")
+        place = self._place(pointer.md5)
         if place.is_dir():
             try:
                 verify(place)
@@ -54,6 +55,32 @@ class Artifacts:
         """Return a folder with the bundle in production; see `bundle`."""
         assert record.champion is not None
         return self.bundle(record.champion)
+
+    def gather(self, records: Sequence[Record]) -> None:
+        """Ask the remote at once for all bundles in production that are not here.
+
+        What cannot be had is found out by whoever needs it.
+        """
+        champions = (record.champion for record in records)
+        found = [c.bundle.md5 for c in champions if c is not None and c.bundle is not None]
+        self._bring(found)
+
+    def ahead(self, version: Version, *, rows: bool) -> None:
+        """Ask the remote at once for what judging a version takes.
+
+        Args:
+            version: What is judged.
+            rows: The prepared rows are looked at too.
+        """
+        wanted = (version.bundle, version.predictions, version.prepared if rows else None)
+        self._bring([pointer.md5 for pointer in wanted if pointer is not None])
+
+    def _bring(self, md5s: Sequence[str]) -> None:
+        with contextlib.suppress(ReconcilerError):  # whoever needs it says so
+            self._cache.bring(m for m in md5s if not self._place(m).is_dir())
+
+    def _place(self, md5: str) -> Path:
+        return self._bundles / md5.removesuffix(".dir")
 
     def predictions(self, version: Version) -> Path:
         """Return the table of the version's predictions on its own test split."""

@@ -130,9 +130,10 @@ class Engine:
                 self._commit(made)
             elif not healed:  # what is in production does not wait for trainings
                 healed = True
-                for name in models:
-                    if self._record(name) is not None:
-                        self._serve(name)
+                records = {name: r for name in models if (r := self._record(name)) is not None}
+                self._tools.serving.expect(tuple(records.values()))
+                for name in records:
+                    self._serve(name)
             elif not self._collect():
                 break
         self._snapshot = self._tools.store.read()

@@ -66,6 +66,8 @@ class Judging:
             TerminalError: `DataMissing`: what it must be judged by is nowhere to be had.
         """
         rules = desired.spec.spec.acceptance
+        rows = any(rule.slice is not None or rule.compare is not None for rule in rules)
+        self._artifacts.ahead(version, rows=rows)
         bundle = self._artifacts.bundle(version)
         case = self._case(version, bundle, rules)
         against = self._rival(version, champion, rules, released)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from reconciler.core.record import Record
@@ -12,6 +12,8 @@ from reconciler.spec.model import ModelSpec
 
 #: Returns a folder that holds the bundle a record points to, every byte verified.
 Fetch = Callable[[Record], Path]
+#: Brings the bundles of several records nearer at once, as far as they can be had.
+Gather = Callable[[Sequence[Record]], None]
 
 _STEPS = 3
 
@@ -22,11 +24,20 @@ class Serving:
     Args:
         targets: Every target there is, by the name that specs give it.
         fetch: Where a champion's bundle comes from.
+        gather: Where those of many come from.
     """
 
-    def __init__(self, targets: Mapping[str, Target], fetch: Fetch) -> None:
+    def __init__(
+        self, targets: Mapping[str, Target], fetch: Fetch, gather: Gather = lambda _: None
+    ) -> None:
         self._targets = targets
         self._fetch = fetch
+        self._gather = gather
+        self._expected: tuple[Record, ...] = ()
+
+    def expect(self, records: Sequence[Record]) -> None:
+        """Have the bundles of these records brought together, once any of them is wanted."""
+        self._expected = tuple(records)
 
     def converge(self, name: str, spec: ModelSpec | None, record: Record | None) -> TargetPlan:
         """Act until the targets serve what the record says, and return how it ended.
@@ -71,6 +82,9 @@ class Serving:
                     return plan
                 case Converge(digest):
                     assert record is not None
+                    if expected := self._expected:
+                        self._expected = ()
+                        self._gather(expected)
                     target.converge(name, self._fetch(record), digest)
                 case Withdraw():
                     target.withdraw(name)

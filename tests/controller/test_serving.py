@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.cache import Cache
 from reconciler.adapters.targets.memory import MemoryTarget
+from reconciler.controller.artifacts import Artifacts
 from reconciler.controller.serving import Serving
 from reconciler.core import record as records
 from reconciler.core.record import Outcome, Pointer, Record, Version
@@ -86,3 +88,19 @@ def test_a_bundle_that_is_nowhere_leaves_what_is_served(target: Counting, tmp_pa
     served = target.observe("m")
     assert served is not None
     assert served.digest == "0" * 32 + ".dir"
+
+
+def test_bundles_that_are_wanted_together_are_fetched_in_one_go(
+    target: Counting, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    cache = Cache(tmp_path / "cache", lambda *md5s: asked.append(md5s))
+    artifacts = Artifacts(cache, tmp_path / "bundles", {})
+    fleet = {digit: released(digit) for digit in "012"}
+    (tmp_path / "bundles" / ("2" * 32)).mkdir(parents=True)
+    serving = Serving({"directory": target}, lambda _: tmp_path, artifacts.gather)
+    serving.expect(tuple(fleet.values()))
+    assert asked == []
+    for name, record in fleet.items():
+        serving.converge(name, None, record)
+    assert asked == [("0" * 32 + ".dir", "1" * 32 + ".dir")]
