@@ -32,9 +32,9 @@ def spec(project: Project, name: str) -> dict[str, Any]:
     return dict(YAML(typ="safe").load(text)["spec"])
 
 
-def houses(rows: int = 400, *, columns: str = "rooms,age,price", quote: str = "") -> str:
+def houses(rows: int = 400, *, columns: str = "rooms,age,price") -> str:
     lines = (
-        f"{i % 7},{quote}{(i * 37) % 50}{quote},{10 * (i % 7) + (i * 37) % 50 + (i * 11) % 13}"
+        f"{i % 7},{(i * 37) % 50},{10 * (i % 7) + (i * 37) % 50 + (i * 11) % 13}"
         for i in range(rows)
     )
     return "\n".join([columns, *lines]) + "\n"
@@ -73,8 +73,8 @@ def test_drafts_of_real_tables_are_released_as_they_stand(ready: Project) -> Non
     assert spec(ready, "telco-churn")["data"]["ignore"] == ["customerID"]
     assert spec(ready, "sms-spam")["data"]["reader"] == {"header": False, "quote": None}
     ready.commit("Declare four models")
-    said = ready.reconciler("apply").stdout
-    assert "4 models are as declared" in said
+    said = ready.reconciler("apply", "bike-hour", "sms-spam").stdout  # the tour has the others
+    assert "2 models are as declared" in said
 
 
 def test_data_from_elsewhere_is_to_be_copied_first(ready: Project, tmp_path: Path) -> None:
@@ -91,7 +91,8 @@ def test_a_large_table_is_to_be_tracked_by_dvc_and_the_printed_commands_do_it(
 ) -> None:
     ready.git("config", "user.name", "Ada")
     ready.git("config", "user.email", "ada@example.org")
-    ready.write("data/houses.csv", houses(700_000))
+    rows = houses(20_000, columns="rooms,age,price,note").replace("\n", f",{'x' * 300}\n")
+    ready.write("data/houses.csv", rows.replace(f"note,{'x' * 300}", "note", 1))
     said = ready.reconciler("new", "houses", "--from", "data/houses.csv").stdout
     *commands, _apply = [line.strip() for line in said.partition("next:\n")[2].splitlines()]
     assert commands[0].startswith("dvc add data/houses.csv")

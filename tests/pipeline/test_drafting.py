@@ -153,6 +153,13 @@ def test_ids_constants_empties_and_leaks_are_left_out_with_the_reason(tmp_path: 
     assert spec(found).spec.data.ignore == tuple(found.ignored)
 
 
+def test_rows_that_hardly_differ_are_told_apart_by_their_id(tmp_path: Path) -> None:
+    content = table(("an_id", "b", "y"), lambda i: (10**9 + 77 * i, i % 2, i % 2 + i % 3), 200)
+    found = drafted(tmp_path, content)
+    assert spec(found).spec.data.split.key == ("an_id",)
+    assert "told apart by the key" in text(found)
+
+
 def test_a_time_is_suggested_as_a_split_and_not_taken(tmp_path: Path) -> None:
     content = table(
         ("when", "a", "y"), lambda i: (f"2024-{1 + i // 28:02}-{1 + i % 28:02}", i % 7, noise(i))

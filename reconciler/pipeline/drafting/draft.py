@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from reconciler.errors import ReconcilerError, SpecError, TerminalError
 from reconciler.pipeline.drafting.baseline import Baselines, baselines
 from reconciler.pipeline.drafting.choosing import Ask, Choice, choose
@@ -23,7 +25,7 @@ from reconciler.spec.checks.data import SUFFIXES, suffix
 from reconciler.spec.model import DataSpec
 
 _TEXT = ("csv", "tsv")
-_PASSES = 4
+_PASSES = 6
 _ROWS = 10
 
 
@@ -193,24 +195,49 @@ def _prepared(
         told = "; ".join(f"{name}: {why}" for name, why in list(ignored.items())[:5])
         raise TerminalError(f"no column is left to learn from ({told})", reason="NoFeatures")
     data = {**data, "split": {"method": "stratified"}}
+    kept: tuple[Prepared, dict[str, Any], dict[str, str]] | None = None
     for _ in range(_PASSES):
         listed = {**data, **({"ignore": list(ignored)} if ignored else {})}
         try:
             found = prepare(table, DataSpec.model_validate(listed))
-        except SpecError as error:
-            if error.reason != "WrongSplit":
+        except (SpecError, TerminalError) as error:
+            other = _other_split(error, data["split"], table, target.name)
+            if other is None and kept is None:
                 raise
-            data = {**data, "split": {"method": "random"}}  # numbers have no classes
+            if other is None:  # what is left without the last columns cannot be split
+                break
+            data = {**data, "split": other}
             continue
+        kept = (found, listed, ignored)
         features = {cast.column.name for cast in found.features}
         more = {n: why for n, why in _doubtful(found.warnings).items() if n in features}
         if not more or len(more) == len(features):
             break
         ignored = {**ignored, **more}
+    assert kept is not None  # each other split is tried once, and there are more passes
+    found, listed, ignored = kept
     if found.target.task == "binary":
         listed["positive"], notes["positive"] = positive(found.target, target.values)
         found = prepare(table, DataSpec.model_validate(listed))
     return found, listed, ignored
+
+
+def _other_split(
+    error: SpecError | TerminalError, split: dict[str, Any], table: Table, target: str
+) -> dict[str, Any] | None:
+    """Return the split to try after `error`; None: there is no other."""
+    if error.reason == "WrongSplit":  # numbers have no classes
+        return {"method": "random"}
+    own = (c.name for c in table.frame.iter_columns() if c.name != target and _identifies(c))
+    key = next(own, None)
+    if error.reason not in ("SplitEmpty", "ClassOnlyInTest") or "key" in split or key is None:
+        return None
+    return {**split, "key": key}
+
+
+def _identifies(column: pl.Series) -> bool:
+    """Return whether every row has a value of its own."""
+    return not column.dtype.is_nested() and column.n_unique() == len(column)
 
 
 def _doubtful(warnings: tuple[Finding, ...]) -> dict[str, str]:

@@ -114,7 +114,9 @@ def _is_feature(one: Facts, draft: Draft) -> bool:
 def _split(draft: Draft) -> Iterator[Line]:
     method = draft.prepared.rule.method
     why = "each class is tested" if method == "stratified" else "a row keeps its side for good"
-    yield Line(f"    split: {value({'method': method, 'test': 0.2})}", why)
+    if "key" in draft.data["split"]:
+        why = "CHECK: few rows differ in their features: told apart by the key"
+    yield Line(f"    split: {value({**draft.data['split'], 'test': 0.2})}", why)
     for name, why in _other_splits(draft):
         kind = "time" if draft.facts[name].type == "datetime" else "group"
         yield Line("    ", f"CHECK: {why}")
