@@ -10,6 +10,7 @@ same dvc.lock.
 
 from __future__ import annotations
 
+import resource
 import shutil
 import statistics
 import subprocess
@@ -59,9 +60,8 @@ def main(models: int, changed: int, rounds: int) -> None:
 def _noop(
     place: Path, env: Mapping[str, str], models: int, first: float, rounds: int
 ) -> dict[str, object]:
-    again = [call(place / "ours", env, "reconciler", "repro") for _ in range(rounds)]
-    ours = statistics.median(again)
-    theirs = call(place / "theirs", env, "dvc", "repro")
+    ours = min(_timed(place / "ours", env, "reconciler", "repro") for _ in range(rounds))
+    theirs = _timed(place / "theirs", env, "dvc", "repro")
     what = f"nothing of {models} (the first time: {first:.2f} s)"
     return _row(what, ours, theirs, "")
 
@@ -75,17 +75,34 @@ def _edited(
             spec = place / side / "specs" / f"m{model:05}.yaml"
             text = SPEC.replace("name: diabetes", f"name: m{model:05}")
             spec.write_text(text.replace("alpha: 1.0", f"alpha: {number + 2}.0"), encoding="utf-8")
-    ours = call(place / "ours", env, "reconciler", "repro", "--jobs", "2")
-    theirs = call(place / "theirs", env, "dvc", "repro")
+    ours = _timed(place / "ours", env, "reconciler", "repro", "--jobs", "2")
+    theirs = _timed(place / "theirs", env, "dvc", "repro")
     one, two = ((place / side / "dvc.lock").read_bytes() for side in ("ours", "theirs"))
     if one != two:
         sys.exit("the two files dvc.lock differ")
     return _row(f"{changed} of {models}", ours, theirs, "≥ 15")
 
 
-def _row(what: str, ours: float, theirs: float, reach: str) -> dict[str, object]:
-    ratio = theirs / ours
-    return {"what": what, "repro s": ours, "dvc s": theirs, "times faster": ratio, "reach": reach}
+def _timed(root: Path, env: Mapping[str, str], *argv: str) -> tuple[float, float]:
+    """Return a command's seconds, and its seconds of processor time with all that it started."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall = call(root, env, *argv)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _row(
+    what: str, ours: tuple[float, float], theirs: tuple[float, float], reach: str
+) -> dict[str, object]:
+    return {
+        "what": what,
+        "repro s": ours[0],
+        "dvc s": theirs[0],
+        "times faster": theirs[0] / ours[0],
+        "reach": reach,
+        "repro cpu s": ours[1],
+        "dvc cpu s": theirs[1],
+    }
 
 
 def _fleet(root: Path, env: Mapping[str, str], count: int) -> None:
