@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.adapters.deployed import REF, DeployedStore
 from reconciler.adapters.git import Git, Person
+from reconciler.adapters.layout import version_path
 from reconciler.adapters.log import identity
 from reconciler.core import record as records
 from reconciler.core.record import Hold, Outcome, Pointer, Record, Version, empty
@@ -59,6 +60,10 @@ def held(name: str, reason: str) -> Callable[[Record | None], Record]:
     return change
 
 
+def folder(name: str) -> str:
+    return version_path(name, 1).rpartition("/")[0]
+
+
 def only(repo: Path, name: str, **options: object) -> DeployedStore:
     return DeployedStore(Git.open(repo), window_s=0, only=name, **options)  # type: ignore[arg-type]
 
@@ -66,10 +71,10 @@ def only(repo: Path, name: str, **options: object) -> DeployedStore:
 def test_one_model_is_read_and_written_and_the_others_stay(
     store: DeployedStore, repo: Path
 ) -> None:
-    iris = git(repo, "rev-parse", f"{REF}:iris.yaml", f"{REF}:versions/iris")
+    iris = git(repo, "rev-parse", f"{REF}:iris.yaml", f"{REF}:{folder('iris')}")
     after = only(repo, "wine").commit({"wine": held("wine", "audit")})
     assert list(after.records) == ["wine"]
-    assert git(repo, "rev-parse", f"{REF}:iris.yaml", f"{REF}:versions/iris") == iris
+    assert git(repo, "rev-parse", f"{REF}:iris.yaml", f"{REF}:{folder('iris')}") == iris
     assert [h.reason for h in store.read().records["wine"].holds] == ["first", "audit"]
     assert store.read().records["iris"].holds[0].reason == "first"
 
@@ -80,7 +85,7 @@ def test_a_remote_that_is_new_is_written_beside_every_model(
     moved = only(repo, "wine", remotes={"far": {"url": "/srv/new"}}, default_remote="far")
     moved.commit({"wine": held("wine", "audit")})
     for name in ("iris", "wine"):
-        assert "/srv/new" in git(repo, "show", f"{REF}:versions/{name}/.dvc/config")
+        assert "/srv/new" in git(repo, "show", f"{REF}:{folder(name)}/.dvc/config")
     assert store.read().records["iris"].holds[0].reason == "first"
 
 
