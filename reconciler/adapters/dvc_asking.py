@@ -33,8 +33,9 @@ def asking(name: str, limit_s: float) -> Iterator[None]:
     try:
         with limited(name, limit_s):
             yield
-    except Exception as error:
-        raise DvcException(f"the remote '{name}' failed: {_causes(error)}") from error
+    except Exception as error:  # noqa: BLE001 - remotes of every kind raise their own
+        # DVC would print a cause once more
+        raise DvcException(f"the remote '{name}' failed: {_causes(error)}") from None
     _say(f"The remote '{name}' has answered.")
 
 

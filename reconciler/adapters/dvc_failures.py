@@ -85,7 +85,11 @@ _CAUSES = (
 
 _FAILED = re.compile(r"the remote '(?P<name>[^']+)' failed: (?P<why>.+)")
 _MOVED = re.compile(r"failed to transfer '[^']*'(?: - )?(?P<why>.*)")
-_EXTRA = re.compile(r"requires '?dvc[-_](\w+)|No module named '(?:dvc_)?(\w+)'")
+_EXTRA = re.compile(
+    r"requires '?dvc-(\w+)|No module named 'dvc_(\w+)'"
+    r"|filesystem for '(\w+)': .*missing dependencies"
+)
+_QUERY = re.compile(r"(?<=\w)\?[^\s\"']+")
 _NOISE = re.compile(r"^(?:ERROR: )?(?:unexpected error - )?|(?:configuration error - )")
 
 
@@ -108,15 +112,16 @@ def failure(lines: Sequence[str], root: Path, default: str | None = None) -> Rec
 
 
 def _failure(name: str, said: str, root: Path) -> ReconcilerError:
-    why = _NOISE.sub("", said)
+    why = _QUERY.sub("", _NOISE.sub("", said))
     url = without_password(dvc_config.remotes(root).options.get(name, {}).get("url", ""))
     who = f"the DVC remote '{name}' ({url})"
     if match := _EXTRA.search(why):
-        extra = url.partition("://")[0]
+        extra = next(group for group in match.groups() if group)
+        own = extra in _EXTRAS
         return TerminalError(
-            f"{who} needs a package that is not installed here: {match[1] or match[2]}",
+            f"{who} needs a package that is not installed here: dvc-{extra}",
             reason="ExtraMissing",
-            hint=f"pip install 'reconciler[{extra}]'" if extra in _EXTRAS else "install it",
+            hint=f"pip install 'reconciler[{extra}]'" if own else f"pip install dvc-{extra}",
         )
     if "cloud versioned" in why:
         return TerminalError(

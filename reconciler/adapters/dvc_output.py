@@ -141,6 +141,12 @@ def _by_dvc(lines: Sequence[str]) -> ReconcilerError | None:
 
 _KNOWN: tuple[tuple[str, type[ReconcilerError], str, str], ...] = (
     (
+        "configuration error|config file error",
+        TerminalError,
+        "InvalidDvcConfig",
+        "mend DVC's settings; `dvc config --list --show-origin` shows where they stand",
+    ),
+    (
         "[Uu]nable to acquire lock|LockError|is busy",
         TransientError,
         "Locked",

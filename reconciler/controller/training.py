@@ -24,6 +24,7 @@ _OF_THE_MACHINE = frozenset(
         "ExtraMissing",
         "FolderMissing",
         "GitFailed",
+        "InvalidDvcConfig",
         "ObjectMissing",
         "ProgramMissing",
         "RemoteUnsupported",

@@ -71,6 +71,7 @@ def test_files_that_could_not_be_moved_are_told_by_their_cause(root: Path) -> No
     [
         "unexpected error - s3 is supported, but requires 'dvc-s3' to be installed",
         "No module named 'dvc_s3'",
+        "filesystem for 's3': '<class 'dvc_s3.S3FileSystem'>' missing dependencies",
     ],
 )
 def test_a_package_that_is_missing_is_named_as_what_to_install(root: Path, said: str) -> None:
@@ -84,6 +85,13 @@ def test_a_remote_that_names_files_by_path_is_refused(root: Path) -> None:
     error = failure([f"ERROR: the remote 'store' failed: {why}"], root)
     assert isinstance(error, TerminalError)
     assert error.reason == "RemoteUnsupported"
+
+
+def test_an_address_is_told_without_what_was_asked_there(root: Path) -> None:
+    why = 'Could not connect to the endpoint URL: "http://h/bucket?prefix=x&signature=abc"'
+    error = failure([f"ERROR: the remote 'store' failed: {why}"], root)
+    assert error is not None
+    assert error.message.endswith('"http://h/bucket"')
 
 
 def test_what_is_no_failure_of_a_remote_is_left_to_others(root: Path) -> None:

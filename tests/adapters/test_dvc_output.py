@@ -31,6 +31,13 @@ CASES: list[tuple[str, int, type[ReconcilerError], str, str]] = [
         "DiskFull",
         "disk is full",
     ),
+    (
+        "ERROR: configuration error - config file error: extra keys not allowed",
+        251,
+        TerminalError,
+        "InvalidDvcConfig",
+        "mend DVC's settings",
+    ),
     (FAILED.format(-9), 255, TransientError, "Killed", "signal 9"),
     (FAILED.format(137), 255, TransientError, "Killed", "signal 9"),
     (FAILED.format(-11), 255, TerminalError, "Crashed", "signal 11"),
