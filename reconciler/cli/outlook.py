@@ -71,7 +71,7 @@ def planned(
         preview = Preview(facts)
         names = preview.names()
         check_known(request.models, {*names, *settled})
-        return tuple(preview.row(name) for name in request.models or names)
+        return preview.rows(request.models or names)
 
 
 def outlook(

@@ -34,8 +34,10 @@ def astray(site: Site, known: Recalled, models: Collection[str]) -> set[str]:
         models: Those that are asked about; none: all.
     """
     asked = [name for name in models or known.models if name in known.models]
+    if not 0 < len(asked) <= LOOKED_AT:
+        return set()
     targets = _targets(site, known)
-    if not 0 < len(asked) <= LOOKED_AT or not targets or _unused(targets):
+    if not targets or _unused(targets):
         return set()
     champions = _champions(site, known, asked)
     return {name for name in asked if not _served(targets, name, champions.get(name))}
@@ -43,9 +45,10 @@ def astray(site: Site, known: Recalled, models: Collection[str]) -> set[str]:
 
 def unserved(site: Site, known: Recalled, models: Collection[str]) -> tuple[str, ...]:
     """Return a note where nothing was ever served from here and something is released."""
+    if len(models) > LOOKED_AT or not any(known.models[name].champion for name in models):
+        return ()
     targets = _targets(site, known)
-    few = len(models) <= LOOKED_AT and any(known.models[name].champion for name in models)
-    return (UNSERVED,) if few and targets and _unused(targets) else ()
+    return (UNSERVED,) if targets and _unused(targets) else ()
 
 
 def _targets(site: Site, known: Recalled) -> list[Target]:

@@ -105,7 +105,7 @@ class Forecaster:
         self._store = store
         self._cache = Cache(store)
         self._remote = remote
-        self._inputs = Inputs(git, fleet.tree)
+        self._inputs = Inputs(git, fleet.tree, fleet.files)
 
     def stages(self, known: Mapping[str, Iterable[Block]]) -> dict[str, tuple[Stage, ...]]:
         """Return the stages of each model, with where the result of each is.

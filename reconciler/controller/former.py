@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reconciler.adapters.git import Git
 from reconciler.controller import fleet as fleets
-from reconciler.controller.contents import contents as content_ids
+from reconciler.controller.contents import ContentIds
 from reconciler.controller.fleet import Fleet
 from reconciler.core import compilation
 from reconciler.core.changes import Change, changes
@@ -27,33 +28,60 @@ class State:
 
     spec: ModelSpec
     contents: Contents
-    line: Mapping[str, str]
-    """Its line in params.yaml, as it must be; empty for an adopted model."""
     runtime: Mapping[str, str]
     stages: Mapping[str, Any]
     """The model's own stages in dvc.yaml."""
 
 
-def state(git: Git, fleet: Fleet, name: str) -> State | None:
-    """Return what a fleet's commit says about a model; None when it declares no valid one."""
-    spec = fleet.spec(name)
-    if spec is None:
-        return None
-    if (adoption := fleet.adoptions.get(name)) is not None:
+def states(git: Git, fleet: Fleet, names: Collection[str]) -> dict[str, State]:
+    """Return what a fleet's commit says about models; those it declares no valid one of are out."""
+    specs = {name: spec for name in names if (spec := fleet.spec(name)) is not None}
+    own = {name: spec for name, spec in specs.items() if name not in fleet.adoptions}
+    contents = ContentIds(git, fleet.tree, own)
+    stages = fleet.pipeline.get("stages") or {}
+    shared = {name: stages[name] for name in compilation.STAGES if name in stages}
+    runtime = fleet.params.runtime
+    found = {name: State(spec, contents.of(spec), runtime, shared) for name, spec in own.items()}
+    for name in specs.keys() - own.keys():
+        adoption = fleet.adoptions[name]
         bodies = {stage.name: dict(stage.body) for stage in adoption.stages}
-        return State(spec, adoption.contents, {}, fleet.params.runtime, bodies)
-    stages = fleet.pipeline.get("stages")
-    own = {s: stages[s] for s in compilation.STAGES if s in stages} if stages else {}
-    contents = content_ids(git, fleet.tree, spec)
-    return State(spec, contents, fleet.line(name), fleet.params.runtime, own)
+        found[name] = State(specs[name], adoption.contents, runtime, bodies)
+    return found
 
 
 def former(git: Git, revision: str, name: str, catalogue: Catalogue) -> State | None:
     """Return what an earlier commit said; None when it is gone or declared no valid model."""
-    try:
-        return state(git, fleets.load(git, revision, catalogue, only=name), name)
-    except ReconcilerError:
-        return None
+    return formers(git, {name: revision}, catalogue).get(name)
+
+
+def formers(git: Git, revisions: Mapping[str, str], catalogue: Catalogue) -> dict[str, State]:
+    """Return what earlier commits said; each commit is read once, and only what is asked of it.
+
+    Args:
+        git: The repository.
+        revisions: The commit of each model; one that is gone, or that declared no valid model,
+            is left out.
+        catalogue: The estimators that specs may name.
+    """
+    by_revision: dict[str, set[str]] = {}
+    for name, revision in revisions.items():
+        by_revision.setdefault(revision, set()).add(name)
+    found: dict[str, State] = {}
+    for revision, names in by_revision.items():
+        with contextlib.suppress(ReconcilerError):
+            fleet = fleets.load(git, revision, catalogue, skip=_AllBut(names))
+            found |= states(git, fleet, names)
+    return found
+
+
+class _AllBut:
+    """Holds every name but these."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+
+    def __contains__(self, name: object) -> bool:
+        return name not in self._names
 
 
 def differences(old: State, new: State) -> tuple[Change, ...]:

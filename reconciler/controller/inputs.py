@@ -23,11 +23,13 @@ class Inputs:
     Args:
         git: The repository.
         tree: The revision's files.
+        texts: Those that were read already, by path.
     """
 
-    def __init__(self, git: Git, tree: Tree) -> None:
+    def __init__(self, git: Git, tree: Tree, texts: Mapping[str, bytes]) -> None:
         self._git = git
         self._tree = tree
+        self._texts = {tree[path].oid: text for path, text in texts.items() if path in tree}
         self._md5s: dict[str, str] = {}
         self._plain: dict[str, Mapping[str, Any]] = {}
 
@@ -67,13 +69,14 @@ class Inputs:
         Raises:
             UnresolvedError: It is not there, or no mapping.
         """
-        if path in overlays:
-            return _mapping(overlays[path], path)
+        if path in overlays:  # made here, as JSON
+            plain = json.loads(overlays[path])
+            return plain if isinstance(plain, Mapping) else {}
         if path not in self._tree:
             raise UnresolvedError(f"{path} is not in this commit")
         oid = self._tree[path].oid
         if oid not in self._plain:
-            self._plain[oid] = _mapping(self._git.blobs([oid])[oid], path)
+            self._plain[oid] = _mapping(self._text(oid), path)
         return self._plain[oid]
 
     def found(self, path: str, overlays: Mapping[str, bytes]) -> Mapping[str, Any] | None:
@@ -85,8 +88,11 @@ class Inputs:
 
     def _of(self, oid: str) -> str:
         if oid not in self._md5s:
-            self._md5s[oid] = _md5(self._git.blobs([oid])[oid])
+            self._md5s[oid] = _md5(self._text(oid))
         return self._md5s[oid]
+
+    def _text(self, oid: str) -> bytes:
+        return self._texts[oid] if oid in self._texts else self._git.blobs([oid])[oid]
 
     def _pointed(self, path: str) -> str:
         plain = self.values(path, {})

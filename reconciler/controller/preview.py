@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -89,27 +89,39 @@ class Preview:
         return tuple(sorted(known))
 
     def row(self, name: str) -> Row:
-        """Return what would be done with one model, its stages yet to be forecast."""
+        """Return what would be done with one model; see `rows`."""
+        return self.rows([name])[0]
+
+    def rows(self, names: Sequence[str]) -> tuple[Row, ...]:
+        """Return what would be done with each of the models, their stages yet to be forecast."""
+        found = [self._planned(name) for name in names]
+        told = [row.model for row in found if row.reason != "Same" and self._differs(row)]
+        before, after = self._before(told), former.states(self._facts.git, self._facts.fleet, told)
+        return tuple(
+            replace(row, changes=former.differences(before[row.model], after[row.model]))
+            if row.model in before and row.model in after
+            else row
+            for row in found
+        )
+
+    def _differs(self, row: Row) -> bool:
+        """Return whether what has changed is told of a model."""
+        return row.acts or self._facts.base is not None
+
+    def _planned(self, name: str) -> Row:
+        """Return what would be done with one model, without what has changed."""
         if self._same(name):
             return Row(name, Kind.UNCHANGED, "Same", "declared as before")
         desired, record = self._desired(name), self._record(name)
         first, last, answer = self._followed(desired, record)
         kind = _kind(first, last, record)
-        if kind in AT_REST and not self._facts.base:
-            return Row(name, kind, last.reason, last.message)
-        old, new = (
-            self._before(name, record),
-            former.state(self._facts.git, self._facts.fleet, name),
-        )
-        changes = former.differences(old, new) if old and new else ()
         if kind in AT_REST:
-            return Row(name, kind, last.reason, last.message, changes)
+            return Row(name, kind, last.reason, last.message)
         return Row(
             name,
             kind,
             last.reason,
             last.message,
-            changes,
             gate=_said(answer),
             verdict=_shown(answer),
             declared=declared(desired),
@@ -171,16 +183,20 @@ class Preview:
             return record
         return satisfied(name, record, before, self._facts.now)
 
-    def _before(self, name: str, record: Record | None) -> State | None:
-        """Return what is satisfied so far, from which the changes are told."""
+    def _before(self, names: Sequence[str]) -> dict[str, State]:
+        """Return what is satisfied so far of each model, from which the changes are told."""
         facts = self._facts
         if facts.base is not None:
-            return former.state(facts.git, facts.base, name)
-        if record is None:
-            return None
-        last = record.champion or (record.versions[-1] if record.versions else None)
-        revision = record.released or (last and last.revision)
-        return (revision and former.former(facts.git, revision, name, facts.catalogue)) or None
+            return former.states(facts.git, facts.base, names)
+        records = ((name, facts.snapshot.records.get(name)) for name in names)
+        revisions = {name: r for name, record in records if record and (r := _satisfied(record))}
+        return former.formers(facts.git, revisions, facts.catalogue)
+
+
+def _satisfied(record: Record) -> str | None:
+    """Return the commit that a record follows; None: nothing was tried yet."""
+    last = record.champion or (record.versions[-1] if record.versions else None)
+    return record.released or (last.revision if last else None)
 
 
 def _kind(first: Plan, last: Plan, record: Record | None) -> Kind:
