@@ -106,7 +106,7 @@ def test_without_remotes_there_is_no_default(root: Path) -> None:
 
 
 def test_a_repository_without_dvc_says_how_to_begin(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="dvc init"):
+    with pytest.raises(UsageError, match="reconciler init"):
         dvc_config.cache_dir(tmp_path)
 
 
@@ -116,3 +116,20 @@ def test_settings_that_cannot_be_read_are_named(root: Path, content: bytes) -> N
     with pytest.raises(TerminalError, match="config") as caught:
         dvc_config.remotes(root)
     assert caught.value.reason == "InvalidDvcConfig"
+
+
+def test_link_types_are_those_that_dvc_tries_in_its_order(root: Path) -> None:
+    assert dvc_config.link_types(root) == ("reflink", "copy")
+    write(root / ".dvc" / "config", "[cache]\n    type = hardlink, Symlink\n")
+    assert dvc_config.link_types(root) == ("hardlink", "symlink")
+    write(root / ".dvc" / "config", '[cache]\n    type = "hardlink,copy"\n')
+    assert dvc_config.link_types(root) == ("hardlink", "copy")
+    write(root / ".dvc" / "config", "[cache]\n    type = teleport\n")
+    with pytest.raises(TerminalError, match="names 'teleport'"):
+        dvc_config.link_types(root)
+
+
+def test_the_kind_of_lock_is_dvcs_own(root: Path) -> None:
+    assert not dvc_config.hardlink_lock(root)
+    write(root / ".dvc" / "config", "[core]\n    hardlink_lock = True\n")
+    assert dvc_config.hardlink_lock(root)

@@ -255,3 +255,25 @@ def test_a_lease_says_for_whom_it_is_while_it_lasts(root: Path) -> None:
     with slots.lease("wine"), slots.lease("iris"):
         assert set(pool(root).leases()) == {"wine", "iris"}
     assert slots.leases() == {}
+
+
+def test_files_of_the_tree_are_taken_as_they_stand_and_large_ones_are_linked(root: Path) -> None:
+    write(root, "data/big.csv", "y" * (2 << 20))
+    write(root, "data/deep/new.txt", "not committed")
+    write(root, "data/__pycache__/x.pyc", "no input")
+    (root / "data" / "link").symlink_to("../run.sh")
+    with pool(root).lease() as slot:
+        write(slot.root, "left.txt", "from before")
+        slot.take(root, ["data", "run.sh", "gone.csv"], {"run.sh": b"other", "specs/a": b"a"})
+        found = held(slot)
+        assert found.pop("data/big.csv") == "y" * (2 << 20)
+        assert found == {
+            "data/deep/new.txt": "not committed",
+            "data/link": "run",
+            "run.sh": "other",
+            "specs/a": "a",
+        }
+        assert (slot.root / "data" / "big.csv").samefile(root / "data" / "big.csv")
+        slot.take(root, ["data/big.csv"], {}, linked=False)
+        assert not (slot.root / "data" / "big.csv").samefile(root / "data" / "big.csv")
+    assert (root / "run.sh").read_text() == "run"
