@@ -57,6 +57,7 @@ def repro(
     known: Iterable[Mapping[str, Any]] = (),
     *,
     needs_remote: bool = True,
+    adopted: bool = False,
 ) -> Reproduced:
     """Bring the stages of one model up to date in a filled slot, as `dvc repro` does.
 
@@ -76,6 +77,7 @@ def repro(
         known: Further such blocks, of any run by anyone: their content decides which one holds.
         needs_remote: Whether a remote that cannot be asked is an error; else the run goes on
             without what it may have.
+        adopted: Stages of the user's own come first; see `environment`.
 
     Raises:
         SpecError: dvc.yaml or params.yaml is wrong.
@@ -94,7 +96,7 @@ def repro(
             on_stage(name.removesuffix(suffix), state, seconds)
 
     command = argv("repro", *(f"{stage}@{model}" for stage in stages))
-    env = environment(needs_remote=needs_remote)
+    env = environment(needs_remote=needs_remote, adopted=adopted)
     group = Group.start(command, slot.root, env, log, record=slot.record)
     _finish(slot, group, log, progress, tell, timeout_s, cancel)
     tell(progress.end(time.monotonic()))

@@ -36,17 +36,19 @@ def argv(command: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", __name__, command, *arguments)
 
 
-def environment(*, needs_remote: bool = True) -> dict[str, str]:
+def environment(*, needs_remote: bool = True, adopted: bool = False) -> dict[str, str]:
     """Return the environment in which DVC runs.
 
     Args:
         needs_remote: Whether a remote that cannot be asked fails a `repro`.
+        adopted: The stages are the user's own. Then the programs of an active environment (of
+            venv or conda) come first, as in their shell; otherwise those of this installation.
     """
-    path = os.environ.get("PATH", os.defpath)
+    ours, path = str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)
+    active = adopted and any(name in os.environ for name in ("VIRTUAL_ENV", "CONDA_PREFIX"))
     return {
         **os.environ,
-        # the stage programs of this installation, whatever environment is active
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}",
+        "PATH": os.pathsep.join((path, ours) if active else (ours, path)),
         "DVC_NO_ANALYTICS": "1",
         "DVC_STUDIO_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",  # so that the log shows what runs now

@@ -17,6 +17,8 @@ from reconciler.core import compilation
 from reconciler.core.record import Outcome, Pointer, Record, Version
 from reconciler.errors import ReconcilerError, TerminalError
 
+_REPORTED = "its metrics are self-reported: read from a file of its own stages, not computed here"
+
 
 class Artifacts:
     """Content by pointer.
@@ -107,6 +109,7 @@ class Artifacts:
         adopted = compilation.places(model, adopted=True)
         at = adopted if adopted.bundle in outs else compilation.places(model, adopted=False)
         metrics = outs[f"{at.report}/metrics.json"]
+        reported = at is adopted and f"{at.report}/predictions.parquet" not in outs
         draft = Version(
             number=1,
             outcome=Outcome.INCONCLUSIVE,
@@ -118,11 +121,14 @@ class Artifacts:
             prepared=outs.get(at.prepared),
             report=outs.get(f"{at.report}/report"),
             metrics=json.loads(self._cache.file(metrics.md5).read_bytes()),
+            metrics_source="self-reported" if reported else "",
             timeout=left.timeout,
             seconds=left.seconds,
             lock=left.lock,
             libraries=self._libraries,
         )
+        if reported:
+            return draft.model_copy(update={"warnings": (_REPORTED,)})
         report = json.loads(self.prepared(draft, "report.json").read_bytes())
         warnings = tuple(str(item["message"]) for item in report["warnings"])
         return draft.model_copy(update={"warnings": warnings})

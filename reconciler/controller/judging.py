@@ -14,6 +14,7 @@ from reconciler.core.gate import (
     Case,
     Measurement,
     NoChampion,
+    Reported,
     Rival,
     Rivalry,
     Unscorable,
@@ -22,8 +23,8 @@ from reconciler.core.gate import (
 from reconciler.core.plan import Desired
 from reconciler.core.record import Version
 from reconciler.core.verdict import Verdict
-from reconciler.errors import ReconcilerError, TransientError
-from reconciler.spec.metrics import METRICS
+from reconciler.errors import ReconcilerError, TerminalError, TransientError
+from reconciler.spec.metrics import measured as measures
 from reconciler.spec.model import Rule
 
 if TYPE_CHECKING:
@@ -71,12 +72,14 @@ class Judging:
         bundle = self._artifacts.bundle(version)
         case = self._case(version, bundle, rules)
         against = self._rival(version, champion, rules, released)
-        wanted = frozenset(r.metric for r in rules if METRICS[r.metric].needs == "system")
+        wanted = frozenset(r.metric for r in rules if measures(r.metric))
         measured = self._measure(bundle, lambda: _examples(bundle), wanted) if wanted else {}
         seed = f"{version.fingerprint}:{champion.fingerprint if champion else ''}"
         return judge(rules, case, against, measured, seed, released)
 
-    def _case(self, version: Version, bundle: Path, rules: tuple[Rule, ...]) -> Case:
+    def _case(self, version: Version, bundle: Path, rules: tuple[Rule, ...]) -> Case | Reported:
+        if version.metrics_source:
+            return Reported(version.metrics)
         import polars as pl
 
         from reconciler.bundle import signature
@@ -162,6 +165,9 @@ class Judging:
 
         bundle = self._artifacts.bundle(champion)
         plain = json.loads((bundle / "split.json").read_text(encoding="utf-8"))
+        if plain["method"] == "undeclared":
+            why = "the rows that it was not trained on are known to its own stages alone"
+            raise TerminalError(why, reason="Unscorable")
         if plain["method"] == "declared":
             own = pl.read_parquet(self._artifacts.prepared(champion, "test.parquet"))
             return tables.among(test, own)

@@ -16,7 +16,7 @@ from reconciler.core.plan import Broken, Observed, Running
 from reconciler.core.record import Outcome, Record, Version
 from reconciler.core.runtime import Mismatch
 from reconciler.core.verdict import Verdict
-from reconciler.spec.metrics import METRICS
+from reconciler.spec.metrics import measured
 
 _IN_PRODUCTION = (Outcome.RELEASED, Outcome.SUPERSEDED)
 
@@ -123,16 +123,15 @@ def _noisy(version: Version) -> bool:
     """Return whether a verdict hangs on a measurement that may come out clearer next time."""
     evidence = (version.verdict or {}).get("evidence", ())
     return any(
-        item["outcome"] == gate.Outcome.INCONCLUSIVE and METRICS[item["metric"]].needs == "system"
+        item["outcome"] == gate.Outcome.INCONCLUSIVE and measured(item["metric"])
         for item in evidence
-        if item["metric"] in METRICS
     )
 
 
 def disturbed(verdict: Verdict) -> bool:
     """Return whether a measurement of the bundle did not pass, which a busy machine may cause."""
     return any(
-        item.outcome is not gate.Outcome.PASSED and METRICS[item.metric].needs == "system"
+        item.outcome is not gate.Outcome.PASSED and measured(item.metric)
         for item in verdict.evidence
     )
 
@@ -151,7 +150,8 @@ def judged(version: Version, verdict: Verdict, asked: str) -> Version:
 def evidence(version: Version) -> str:
     """Return a digest of what a version's verdict is read from."""
     parts = (version.predictions, version.prepared)
-    return digest([part.md5 if part else None for part in parts])[:32]
+    read = [part.md5 if part else None for part in parts]
+    return digest([*read, version.metrics] if version.metrics_source else read)[:32]
 
 
 def _spent(version: Version) -> bool:

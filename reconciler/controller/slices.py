@@ -58,6 +58,7 @@ class Slices:
                 timeout_s=None if bound is None else seconds(bound),
                 cancel=job.cancelled,
                 known=[*Authored(self._git, job.fleet).blocks(job.model), *job.known],
+                adopted=job.model in job.fleet.adoptions,
             )
             names = job.fleet.locked(job.model)
             lock = {name: block for name, block in done.lock.items() if name in names}

@@ -36,6 +36,13 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """Metrics in the words of the user's own stages: there are no answers to compute them from."""
+
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Rivalry:
     """Challenger and champion on the same rows, none of which either was trained on."""
 

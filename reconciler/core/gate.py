@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reconciler.core import metrics
@@ -10,6 +11,7 @@ from reconciler.core.case import (
     Case,
     Measurement,
     NoChampion,
+    Reported,
     Rival,
     Rivalry,
     Unscorable,
@@ -18,7 +20,7 @@ from reconciler.core.comparison import LEAST_ROWS, compare
 from reconciler.core.metrics import Scored
 from reconciler.core.slicing import Slicing, sliced
 from reconciler.core.verdict import Evidence, Outcome, Verdict, conclude
-from reconciler.spec.metrics import METRICS
+from reconciler.spec.metrics import measured as measures
 from reconciler.spec.model import Rule
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Measurement",
     "NoChampion",
     "Outcome",
+    "Reported",
     "Rival",
     "Rivalry",
     "Unscorable",
@@ -36,7 +39,7 @@ __all__ = [
 
 def judge(
     acceptance: Sequence[Rule],
-    case: Case,
+    case: Case | Reported,
     rival: Rival,
     measured: Mapping[str, Measurement],
     seed: str,
@@ -46,7 +49,7 @@ def judge(
 
     Args:
         acceptance: The rules, at least one.
-        case: The version's answers.
+        case: The version's answers; or, without any, what its own stages report.
         rival: What it is compared with.
         measured: Latency, size and memory, by metric; what is missing is inconclusive.
         seed: Decides the resampling, so that a verdict repeats.
@@ -56,11 +59,31 @@ def judge(
     for rule in acceptance:
         if rule.compare is not None:
             found += _compared(rule, rival, seed, released_before)
-        elif METRICS[rule.metric].needs == "system":
+        elif measures(rule.metric):
             found.append(_of_bundle(rule, measured.get(rule.metric)))
+        elif isinstance(case, Reported):
+            found.append(_reported(rule, case))
         else:
             found += _absolute(rule, case)
-    return conclude(tuple(found))
+    said = conclude(tuple(found))
+    if not isinstance(case, Reported):
+        return said
+    return replace(said, message=f"{said.message}; the metrics are self-reported")
+
+
+def _reported(rule: Rule, case: Reported) -> Evidence:
+    value = case.metrics.get(rule.metric)
+    if rule.slice is not None:
+        told = Outcome.INCONCLUSIVE, f"cannot be judged by {rule.slice}: there are no predictions"
+    elif value is None:
+        alike = [name for name in case.metrics if name.rpartition(".")[2] == rule.metric]
+        which = f"several have that name: {', '.join(alike)}" if alike else "it is not reported"
+        told = Outcome.INCONCLUSIVE, f"cannot be judged: {which}"
+    else:
+        told = _answer(rule, value)
+    outcome, message = told
+    said = _evidence(rule, outcome, f"{message} (self-reported)", value, 0)
+    return replace(said, self_reported=True)
 
 
 def _absolute(rule: Rule, case: Case) -> Iterator[Evidence]:

@@ -118,6 +118,8 @@ class Version(_Frozen):
     report: Pointer | None = None
     """Pictures of how it does; None: its pipeline does not track them."""
     metrics: Numbers = {}
+    metrics_source: Literal["", "self-reported"] = ""
+    """`self-reported`: they are the words of the user's own stages; empty: computed here."""
     verdict: Tree | None = None
     judged: str | None = None
     """Digest of everything that the verdict rests on; None before a verdict."""

@@ -39,6 +39,8 @@ class Evidence:
     slice: str | None = None
     """The column whose values are judged apart; None: all rows together."""
     slice_value: str | None = None
+    self_reported: bool = False
+    """The value is the word of the user's own stages, and was not computed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """Return plain values; numbers to eight digits, what is not finite as None."""
         plain: dict[str, Any] = _plain(asdict(self))
+        for item in plain["evidence"]:
+            if not item["self_reported"]:
+                del item["self_reported"]  # an older reader knows no such key
         return plain
 
     @staticmethod

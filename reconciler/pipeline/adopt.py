@@ -16,7 +16,7 @@ from reconciler.bundle.manifest import sha256
 from reconciler.bundle.predictor import indexed
 from reconciler.bundle.signature import Signature
 from reconciler.errors import TerminalError
-from reconciler.pipeline import foreign, heldout, preprocessing, train
+from reconciler.pipeline import foreign, heldout, preprocessing, train, undeclared
 from reconciler.pipeline.export import Fitted, export
 from reconciler.pipeline.prepared import Prepared
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from reconciler.pipeline.export import Exported
     from reconciler.pipeline.heldout import HeldOut
 
-#: How the rows were held out: by the user's own stages, which say so by naming the table.
-_SPLIT = {"method": "declared"}
+#: How the rows were held out: by the user's own stages, which declare the table, or do not.
+_DECLARED, _UNDECLARED = {"method": "declared"}, {"method": "undeclared"}
 _HINT = (
     "build it from scikit-learn's own estimators and transformers, or let the stage write ONNX "
     "itself and name that file as training.model"
@@ -44,9 +44,8 @@ def run(context: Context) -> None:
     training = context.spec.spec.training
     path = training.model or ""
     model = foreign.load(context.root, path, context.folders, context.writers)
-    rows = heldout.read(context.root, context.spec.spec.data, model)
-    _write_rows(context.prepared, rows)
-    data = _prepared(context.prepared, rows)
+    declared = context.spec.spec.data.test is not None
+    data = _tested(context, model) if declared else _reported(context, model)
     exported = _exported(context, model, data)
     shutil.rmtree(context.bundle, ignore_errors=True)
     context.bundle.mkdir(parents=True)
@@ -59,7 +58,7 @@ def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exporte
     tensors = preprocessing.plain(data.inputs, rounded=rounded)
     sign = Signature(
         model=context.name,
-        task=model.task if data.classes is None or len(data.classes) > 2 else "binary",
+        task=data.task,
         form="native",
         precision=section.data.precision,
         inputs=data.inputs,
@@ -70,7 +69,8 @@ def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exporte
         probabilities=hasattr(model.estimator, "predict_proba"),
     )
     encoded = encoding.encode(sign, data.test)
-    foreign.try_out(model, sign, encoded)
+    rows = section.data.test or "a table of made-up numbers; declare data.test"
+    foreign.try_out(model, sign, encoded, rows)
     fitted = Fitted(
         model.estimator,
         sign,
@@ -86,27 +86,53 @@ def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exporte
         raise TerminalError(message, reason=error.reason, hint=hint) from error
 
 
-def _write_rows(folder: Path, rows: HeldOut) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    rows.frame.rechunk().write_parquet(
-        folder / "test.parquet", compression="zstd", compression_level=3, statistics=True
-    )
-    report = {"split": _SPLIT, "rows": {"test": rows.frame.height}, "warnings": []}
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-
-def _prepared(folder: Path, rows: HeldOut) -> Prepared:
-    """Return the rows as prepared data; the held-out rows are all that is known of the data."""
+def _tested(context: Context, model: foreign.Model) -> Prepared:
+    """Return the declared rows as prepared data: they are all that is known of the data."""
+    rows = heldout.read(context.root, context.spec.spec.data, model)
+    _write_rows(context.prepared, rows)
     return Prepared(
         task=rows.task,
         inputs=rows.inputs,
         target=rows.target,
         classes=rows.classes,
         positive=rows.positive,
-        split=_SPLIT,
+        split=_DECLARED,
         warnings=(),
         train=rows.frame,
         test=rows.frame,
-        checksums={"test.parquet": sha256(folder / "test.parquet")},
+        checksums={"test.parquet": sha256(context.prepared / "test.parquet")},
     )
+
+
+def _reported(context: Context, model: foreign.Model) -> Prepared:
+    """Write the metrics of the user's own file, and return rows that are made up."""
+    section = context.spec.spec
+    found = undeclared.metrics(context.root, section.training.metrics_file or "")
+    context.report.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found, indent=2, sort_keys=True) + "\n"
+    (context.report / "metrics.json").write_text(text, encoding="utf-8")
+    inputs = undeclared.inputs(model, section.data)
+    rows = undeclared.made_up(model, inputs)
+    binary = len(model.classes or ()) == 2
+    return Prepared(
+        task="binary" if binary else model.task,
+        inputs=inputs,
+        target=section.data.target,
+        classes=model.classes,
+        positive=heldout.positive(section.data, model.classes) if binary else None,
+        split=_UNDECLARED,
+        warnings=("its metrics are self-reported, and its examples are made up",),
+        train=rows.clear(),
+        test=rows,
+        checksums={},
+    )
+
+
+def _write_rows(folder: Path, rows: HeldOut) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    rows.frame.rechunk().write_parquet(
+        folder / "test.parquet", compression="zstd", compression_level=3, statistics=True
+    )
+    report = {"split": _DECLARED, "rows": {"test": rows.frame.height}, "warnings": []}
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

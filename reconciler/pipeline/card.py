@@ -42,7 +42,7 @@ def render(
     facts = {
         "Task": sign.task,
         "Data": _data(training, source, rows),
-        "Target": _code(sign.target) + _classes(sign),
+        "Target": (_code(sign.target) if sign.target else "not named") + _classes(sign),
         **_origin(training),
         "Form": f"{sign.form}: {reason}",
         "Libraries": ", ".join(f"{n} {v}" for n, v in sorted(runtime.items())) or "not declared",

@@ -88,8 +88,8 @@ def load(root: Path, path: str, folders: Sequence[str], writers: Sequence[str]) 
     )
 
 
-def try_out(model: Model, sign: Signature, tensors: Mapping[str, Array]) -> None:
-    """Return when the model answers the held-out rows.
+def try_out(model: Model, sign: Signature, tensors: Mapping[str, Array], rows: str) -> None:
+    """Return when the model answers rows, which are called `rows` in messages.
 
     Raises:
         TerminalError: `ModelRefusesRows`, in its own words.
@@ -99,11 +99,10 @@ def try_out(model: Model, sign: Signature, tensors: Mapping[str, Array]) -> None
     except Exception as error:  # an estimator may raise anything
         words = " ".join(str(error).split())
         raise TerminalError(
-            f"{model.said}; it does not answer the rows of data.test: "
-            f"{type(error).__name__}: {words:.400}",
+            f"{model.said}; it does not answer {rows}: {type(error).__name__}: {words:.400}",
             reason="ModelRefusesRows",
-            hint="data.test must have the columns that the model takes; data.ignore leaves out "
-            "others",
+            hint="the table must have the columns that the model takes, after featurizing; "
+            "data.ignore leaves out others",
         ) from error
     if answers[0].ndim != 1:
         message = f"{model.said}; it answers {answers[0].shape[1]} values for each row, not one"

@@ -60,8 +60,8 @@ def read(root: Path, data: DataSpec, model: Model) -> HeldOut:
     frame = pl.DataFrame([*(c.column for c in casts), answer, *others])
     task = model.task if len(model.classes or ()) != 2 else "binary"
     inputs = tuple(_input(cast, data) for cast in casts)
-    positive = _positive(data, model.classes) if task == "binary" else None
-    return HeldOut(frame, inputs, task, data.target, model.classes, positive)
+    counted = positive(data, model.classes) if task == "binary" else None
+    return HeldOut(frame, inputs, task, data.target, model.classes, counted)
 
 
 def _features(found: Mapping[str, Cast], data: DataSpec, model: Model) -> list[str]:
@@ -134,7 +134,8 @@ def _answer(column: pl.Series, data: DataSpec, model: Model) -> pl.Series:
     return pl.Series(column.name, [known[text] for text in texts])
 
 
-def _positive(data: DataSpec, classes: Sequence[Any] | None) -> Any:
+def positive(data: DataSpec, classes: Sequence[Any] | None) -> Any:
+    """Return which of two classes counts as positive: the declared one, or the last."""
     if data.positive is None:
         return classes[-1] if classes else None
     for label in classes or ():

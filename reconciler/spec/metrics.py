@@ -61,6 +61,12 @@ def _metrics() -> tuple[Metric, ...]:
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _metrics()}
 
+
+def measured(name: str) -> bool:
+    """Return whether a metric is measured on the bundle; self-reported ones may have any name."""
+    return name in METRICS and METRICS[name].needs == "system"
+
+
 #: Other words for them, scikit-learn's own among them, without `neg_` and `_score`: suggestions.
 ALIASES: Mapping[str, str] = {
     "auc": "roc_auc",
