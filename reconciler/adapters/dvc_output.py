@@ -22,6 +22,7 @@ _ANSWERED = re.compile(r"The remote '[^']+' has answered")
 _STAGE = re.compile(r"error: (?P<reason>[A-Z]\w*): (?P<message>.+)")
 _HINT = re.compile(r"(?:hint|next): (.+)", re.IGNORECASE)
 _DVC = re.compile(r"ERROR: .+|'[^']+' (?:validation failed|is invalid)\b.*")
+_REPRODUCED = re.compile(r"ERROR: failed to reproduce '([^']+)'")
 _EXIT = re.compile(r"exited with (-?\d+)")
 
 #: Exit status of a stage program whose error waits for time (sysexits' EX_TEMPFAIL).
@@ -87,8 +88,11 @@ def cause(lines: Sequence[str], code: int, log: Path) -> ReconcilerError:
     if found is not None:
         return found
     own = [line.strip() for line in lines if line.strip() and not line.startswith("ERROR: failed")]
+    stage = next((m[1] for line in reversed(lines) if (m := _REPRODUCED.match(line))), None)
+    who = "it" if stage is None else f"stage {stage}"
     return TerminalError(
-        f"it failed with status {code}: {own[-1] if own else 'it said nothing'}",
+        f"{who} failed with status {_status(lines) or code}:"
+        f" {own[-1] if own else 'it said nothing'}",
         reason="StageFailed",
         hint=f"the whole log: {log}",
     )

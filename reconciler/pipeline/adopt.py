@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,14 @@ def run(context: Context) -> None:
     path = training.model or ""
     model = foreign.load(context.root, path, context.folders, context.writers)
     declared = context.spec.spec.data.test is not None
-    data = _tested(context, model) if declared else _reported(context, model)
-    exported = _exported(context, model, data)
-    shutil.rmtree(context.bundle, ignore_errors=True)
-    context.bundle.mkdir(parents=True)
-    train.write(context.bundle, context, data, exported, ())
+    with warnings.catch_warnings():
+        # a model that was fitted on a matrix is given a table all the same
+        warnings.filterwarnings("ignore", "X has feature names")
+        data = _tested(context, model) if declared else _reported(context, model)
+        exported = _exported(context, model, data)
+        shutil.rmtree(context.bundle, ignore_errors=True)
+        context.bundle.mkdir(parents=True)
+        train.write(context.bundle, context, data, exported, ())
 
 
 def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exported:
@@ -88,7 +92,7 @@ def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exporte
 
 def _tested(context: Context, model: foreign.Model) -> Prepared:
     """Return the declared rows as prepared data: they are all that is known of the data."""
-    rows = heldout.read(context.root, context.spec.spec.data, model)
+    rows = heldout.read(context.root, context.spec.spec.data, model, context.folders)
     _write_rows(context.prepared, rows)
     return Prepared(
         task=rows.task,

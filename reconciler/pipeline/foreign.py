@@ -1,15 +1,9 @@
-"""Foreign models: what a file holds that the user's own stages have written.
-
-Loading a pickle runs whatever is in it, so it is done here, in the slot's own process, after the
-user's stages have run there anyway.
-"""
+"""Foreign models: the fitted estimator in a file that the user's own stages have written."""
 
 from __future__ import annotations
 
 import copy
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +13,7 @@ import numpy.typing as npt
 
 from reconciler.bundle.predictor import NativeModel
 from reconciler.errors import TerminalError
+from reconciler.pipeline import loading
 
 if TYPE_CHECKING:
     from reconciler.bundle.signature import Signature
@@ -140,38 +135,10 @@ def _reindex(part: Any, labels: Array, seen: set[int]) -> None:
 
 
 def _loaded(root: Path, path: str, folders: Sequence[str], said: str) -> Any:
-    with _importing(root, folders):
-        try:
-            return _reader(root / path)(root / path)
-        except Exception as error:  # a pickle may raise anything at all
-            raise _unreadable(error, said) from error
-
-
-def _reader(path: Path) -> Callable[[Path], Any]:
-    if path.suffix == ".skops":
-        return _skops
-    import joblib
-
-    load: Callable[[Path], Any] = joblib.load  # of plain pickles too
-    return load
-
-
-def _skops(path: Path) -> Any:
-    import skops.io
-
-    # What the stage has saved it may load again: this is its own process.
-    return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
-
-
-@contextmanager
-def _importing(root: Path, folders: Sequence[str]) -> Iterator[None]:
-    """Let modules be found where the stages' scripts find theirs, for the length of the block."""
-    before = list(sys.path)
-    sys.path[:0] = [str(root / folder) for folder in (*folders, ".")]
     try:
-        yield
-    finally:
-        sys.path[:] = [*before, *(path for path in sys.path if path not in before)]
+        return loading.load(root, path, folders)
+    except Exception as error:  # a pickle may raise anything at all
+        raise _unreadable(error, said) from error
 
 
 def _unreadable(error: Exception, said: str) -> TerminalError:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from reconciler.bundle.signature import NO_TEXT, Input
 from reconciler.errors import SpecError, TerminalError
-from reconciler.pipeline import prepare
+from reconciler.pipeline import objects, prepare
 from reconciler.pipeline.casting import Cast
 from reconciler.pipeline.contract import quoted
 from reconciler.pipeline.reading import Table
 from reconciler.pipeline.reading import read as read_table
+from reconciler.spec.checks.adoption import OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,16 +43,21 @@ class HeldOut:
     positive: Any
 
 
-def read(root: Path, data: DataSpec, model: Model) -> HeldOut:
+def read(root: Path, data: DataSpec, model: Model, folders: Sequence[str] = ()) -> HeldOut:
     """Return the rows of `data.test`.
+
+    Args:
+        root: The slot's tree.
+        data: The spec's section.
+        model: What is scored on them.
+        folders: Where modules of the user's own may be, from `root`.
 
     Raises:
         SpecError: A column that the spec names is not there.
         TerminalError: The table cannot be used, breaks its contract, or lacks what the model
             takes.
     """
-    source = data.model_copy(update={"source": data.test})
-    table = read_table(root, source)
+    table = _table(root, data, folders)
     prepare.check_names(table.frame.columns, data)
     found = prepare.casts(Table(table.frame, table.typed), data)
     names = _features(found, data, model)
@@ -62,6 +69,13 @@ def read(root: Path, data: DataSpec, model: Model) -> HeldOut:
     inputs = tuple(_input(cast, data) for cast in casts)
     counted = positive(data, model.classes) if task == "binary" else None
     return HeldOut(frame, inputs, task, data.target, model.classes, counted)
+
+
+def _table(root: Path, data: DataSpec, folders: Sequence[str]) -> Table:
+    path = data.test or ""
+    if data.format is None and PurePosixPath(path).suffix in OBJECTS:
+        return Table(objects.read(root, path, folders, data.target), typed=True)
+    return read_table(root, data.model_copy(update={"source": path}))
 
 
 def _features(found: Mapping[str, Cast], data: DataSpec, model: Model) -> list[str]:
