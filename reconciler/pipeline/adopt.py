@@ -17,8 +17,9 @@ from reconciler.bundle.manifest import sha256
 from reconciler.bundle.predictor import indexed
 from reconciler.bundle.signature import Signature
 from reconciler.errors import TerminalError
-from reconciler.pipeline import foreign, heldout, preprocessing, train, undeclared
+from reconciler.pipeline import foreign, foreign_onnx, heldout, preprocessing, train, undeclared
 from reconciler.pipeline.export import Fitted, export
+from reconciler.pipeline.foreign_onnx import Graph
 from reconciler.pipeline.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(context: Context) -> None:
     """
     training = context.spec.spec.training
     path = training.model or ""
-    model = foreign.load(context.root, path, context.folders, context.writers)
+    model = foreign.load(context.root, path, context.folders, context.writers, training.task)
     declared = context.spec.spec.data.test is not None
     with warnings.catch_warnings():
         # a model that was fitted on a matrix is given a table all the same
@@ -59,7 +60,10 @@ def run(context: Context) -> None:
 def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exported:
     section = context.spec.spec
     rounded = section.data.precision == "float32"
-    tensors = preprocessing.plain(data.inputs, rounded=rounded)
+    plain = preprocessing.plain(data.inputs, rounded=rounded)
+    separate = preprocessing.separate(data.inputs, rounded=rounded)
+    graph = model.estimator if isinstance(model.estimator, Graph) else None
+    tensors = separate if graph is not None and graph.features else plain
     sign = Signature(
         model=context.name,
         task=data.task,
@@ -74,6 +78,8 @@ def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exporte
     )
     encoded = encoding.encode(sign, data.test)
     rows = section.data.test or "a table of made-up numbers; declare data.test"
+    if graph is not None:
+        return foreign_onnx.export(graph, sign, encoded, model.said)
     foreign.try_out(model, sign, encoded, rows)
     fitted = Fitted(
         model.estimator,
@@ -81,9 +87,8 @@ def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exporte
         encoded,
         None if indexed(model.estimator) else foreign.reindexed(model.estimator),
     )
-    layouts = dict.fromkeys((tensors, preprocessing.separate(data.inputs, rounded=rounded)))
     try:
-        return export(fitted, section.packaging.format, list(layouts))
+        return export(fitted, section.packaging.format, list(dict.fromkeys((plain, separate))))
     except TerminalError as error:
         hint = _HINT if error.reason == "UntrustedEstimator" else error.hint
         message = f"{model.said}: {error.message}"

@@ -23,9 +23,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A fitted estimator, and what is known of it."""
+    """A fitted estimator or graph, and what is known of it."""
 
     estimator: Any
+    """With `predict`; or a `Graph`."""
     said: str
     """What to call it in a message: the file, the stages that write it, and its type."""
     task: str
@@ -38,25 +39,40 @@ class Model:
     """How many columns it was fitted on; None: it does not say."""
 
 
-def load(root: Path, path: str, folders: Sequence[str], writers: Sequence[str]) -> Model:
+def load(
+    root: Path, path: str, folders: Sequence[str], writers: Sequence[str], task: str | None
+) -> Model:
     """Return the fitted estimator in a file.
 
     Args:
         root: The slot's tree.
-        path: The file: pickle or joblib, or a skops archive.
+        path: The file: pickle or joblib, a skops archive, or ONNX.
         folders: Where the user's own modules may be, from `root`.
         writers: The stages that write the file.
+        task: What the spec says that it is for; None: the model tells.
 
     Raises:
         TerminalError: `ModelMissing`, `ModelUnreadable`, `NotAnEstimator` or `NotFitted`.
     """
-    from reconciler.pipeline import estimators
-
     said = f"{path}, written by {' and '.join(writers)}"
     if not (root / path).is_file():
         message = f"{said}, is {'a folder' if (root / path).is_dir() else 'not there'}"
         raise TerminalError(message, reason="ModelMissing", hint="name one file")
-    found = _loaded(root, path, folders, said)
+    if path.endswith(".onnx"):
+        return _graph(root / path, f"{said}", task)
+    return _estimator(_loaded(root, path, folders, said), said)
+
+
+def _graph(path: Path, said: str, task: str | None) -> Model:
+    from reconciler.pipeline import foreign_onnx
+
+    graph = foreign_onnx.load(path, said, task)
+    return Model(graph, said, graph.task, graph.classes, graph.features, graph.width)
+
+
+def _estimator(found: Any, said: str) -> Model:
+    from reconciler.pipeline import estimators
+
     found = getattr(found, "best_estimator_", found)  # of a search, only the result is served
     said = f"{said}, holds {_type(found)}"
     if not hasattr(found, "predict"):

@@ -294,3 +294,73 @@ def test_a_metrics_file_without_numbers_is_refused(slot: Slot, text: str) -> Non
     error = slot.refusal(data={}, training={"metrics_file": "m.json"})
     assert error.reason == "MetricsUnreadable"
     assert "m.json" in error.message
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["mappings", "matrix"])
+@pytest.mark.parametrize("labels", [LABELS, np.array([1, 2, 3])], ids=["texts", "integers"])
+def test_onnx_that_the_stages_wrote_is_kept_behind_our_ends(
+    slot: Slot, labels: Any, zipped: bool
+) -> None:
+    from skl2onnx import to_onnx
+
+    truth = labels[WINE.target]
+    data = WINE.data.astype(np.float32)
+    # of a kind for which this process has no converter of its own
+    fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(data, truth)
+    graph = to_onnx(fitted, data[:1], options={"zipmap": zipped}, target_opset=15)
+    (slot.root / "model.onnx").write_bytes(graph.SerializeToString())
+    slot.table(truth)
+    bundle = slot.adopt("model.onnx")
+    answers = bundle.predict(pl.read_csv(slot.root / "test.csv"))
+    assert answers.values.tolist() == fitted.predict(data).tolist()
+    assert answers.probabilities == pytest.approx(fitted.predict_proba(data), abs=1e-5)
+
+
+def test_onnx_of_a_regression_and_with_an_input_for_each_column(slot: Slot) -> None:
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    data = load_diabetes()
+    fitted = Ridge().fit(data.data, data.target)
+    graph = to_onnx(fitted, data.data[:1].astype(np.float32))
+    (slot.root / "model.onnx").write_bytes(graph.SerializeToString())
+    slot.table(data.target, data=data.data)
+    rows = pl.read_csv(slot.root / "test.csv")
+    answers = slot.adopt("model.onnx").predict(rows)
+    assert answers.values == pytest.approx(fitted.predict(data.data), rel=1e-4)
+    pick = ColumnTransformer([("all", "passthrough", [0, 1])])
+    two = Pipeline([("pick", pick), ("model", Ridge())]).fit(data.data[:, :2], data.target)
+    kinds = [(name, FloatTensorType([None, 1])) for name in NAMES[:2]]
+    (slot.root / "model.onnx").write_bytes(to_onnx(two, initial_types=kinds).SerializeToString())
+    bundle = slot.adopt("model.onnx")
+    assert [item.name for item in bundle.signature.inputs] == NAMES[:2]
+    assert bundle.predict(rows).values == pytest.approx(two.predict(data.data[:, :2]), rel=1e-4)
+
+
+def test_a_matrix_of_scores_is_a_classifier_where_the_spec_says_so(slot: Slot) -> None:
+    from onnx import TensorProto, helper
+
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [13, 3], np.eye(13, 3).ravel().tolist())
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["scores"])],
+        "scores",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 13])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["rows", 3])],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    (slot.root / "model.onnx").write_bytes(model.SerializeToString())
+    slot.table(WINE.target)
+    error = slot.refusal(model="model.onnx")
+    assert error.reason == "UnknownAnswers"
+    assert "training.task" in error.hint
+    bundle = slot.adopt("model.onnx", training={"task": "classification"})
+    answers = bundle.predict(pl.read_csv(slot.root / "test.csv"))
+    assert answers.values.tolist() == WINE.data[:, :3].argmax(axis=1).tolist()
+    assert answers.probabilities is None
+
+
+def test_a_damaged_onnx_file_is_refused(slot: Slot) -> None:
+    (slot.root / "model.onnx").write_bytes(b"\x08\x07garbage")
+    slot.table(WINE.target)
+    assert slot.refusal(model="model.onnx").reason == "ModelUnreadable"
