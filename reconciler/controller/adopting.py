@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import posixpath
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any
 
 from reconciler.adapters.git import Git
@@ -18,7 +16,16 @@ from reconciler.core import compilation
 from reconciler.core.compilation import ADOPTED, ADOPTING, PIPELINE
 from reconciler.core.digest import digest
 from reconciler.core.fingerprint import Contents
-from reconciler.core.graph import Stage, closure, overlaps, stages, tracked, writers
+from reconciler.core.graph import (
+    Stage,
+    closure,
+    not_written,
+    overlaps,
+    parsed,
+    stages,
+    tracked,
+    writers,
+)
 from reconciler.errors import SpecError
 from reconciler.spec import yaml
 from reconciler.spec.model import ModelSpec
@@ -69,7 +76,7 @@ class Pipeline:
         assert training.model is not None
         named = closure(self._stages, training.stages, ())
         if not writers(named, training.model):
-            raise _not_written(training.model, named, self._stages)
+            raise not_written("model", training.model, named, self._stages)
         asked = test or training.metrics_file
         chain = closure(self._stages, training.stages, [asked] if asked else [])
         read: dict[str, str] = {}
@@ -78,8 +85,7 @@ class Pipeline:
         if test is not None:
             read |= self._ids(test, chain, "data.test")
         elif asked is not None and not writers(chain, asked):
-            message = f"no stage of {PIPELINE} writes training.metrics_file {asked}"
-            raise SpecError(message, reason="StageMissing", hint="name the file of a stage")
+            raise not_written("metrics_file", asked, chain, self._stages)
         values = {k: v for stage in chain for k, v in tracked(stage, self._parse).items()}
         paths = [*(path for stage in chain for path in stage.files), *([test] if test else [])]
         pointers = {p for out, p in self._pointers.items() if any(overlaps(out, x) for x in paths)}
@@ -181,7 +187,7 @@ class Pipeline:
         if path not in self._parsed:
             entry = self._tree.get(path)
             text = None if entry is None else self._git.blobs([entry.oid])[entry.oid]
-            self._parsed[path] = None if text is None else _plain(text, path)
+            self._parsed[path] = None if text is None else parsed(text, path)
         return self._parsed[path]
 
 
@@ -261,16 +267,6 @@ def _folders(chain: Iterable[Stage]) -> Iterator[str]:
                     yield posixpath.normpath(posixpath.join(base, posixpath.dirname(token)))
 
 
-def _not_written(model: str, named: Iterable[Stage], known: Mapping[str, Stage]) -> SpecError:
-    names = ", ".join(stage.name for stage in named)
-    message = f"{PIPELINE}: the stages {names} do not write training.model {model}"
-    if others := writers(known.values(), model):
-        listed = ", ".join(stage.name for stage in others)
-        return SpecError(message, reason="ModelNotWritten", hint=f"{listed} does: name it too")
-    outs = ", ".join(out for stage in named for out in stage.outs)
-    return SpecError(message, reason="ModelNotWritten", hint=f"they write {outs or 'nothing'}")
-
-
 def _outs(pointer: bytes, path: str) -> Iterator[tuple[str, str | None]]:
     """Give path and md5 of each output of a `.dvc` file; nothing when it is none."""
     try:
@@ -283,15 +279,6 @@ def _outs(pointer: bytes, path: str) -> Iterator[tuple[str, str | None]]:
         if isinstance(out, Mapping) and "path" in out:
             place = posixpath.join(folder, str(plain.get("wdir") or "."), str(out["path"]))
             yield posixpath.normpath(place), str(out["md5"]) if "md5" in out else None
-
-
-def _plain(text: bytes, path: str) -> Any:
-    if PurePosixPath(path).suffix != ".toml":
-        return yaml.load(text, path).data  # JSON is YAML
-    try:
-        return tomllib.loads(text.decode("utf-8"))
-    except ValueError as error:
-        raise SpecError(f"{path} is not TOML: {error}", reason="InvalidParams") from error
 
 
 def _json(value: Any) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.controller import adoptable
 from reconciler.core import compilation
 from reconciler.core.blocks import flow, scalar, with_block
 from reconciler.core.compilation import (
@@ -118,7 +119,7 @@ def compiled(
     generated = {settings: written, RUNTIME_IMAGE: image(runtime)}
     if tree.read(PIPELINE) is None:
         generated[PIPELINE] = pipeline()
-    return Compiled(generated, problems)
+    return Compiled(generated, (*problems, *adoptable.problems(tree.read, read)))
 
 
 def pipeline() -> bytes:
@@ -148,8 +149,8 @@ def checked(
         files = {path: text for path in chosen if (text := tree.read(path)) is not None}
     if read.params is None:
         return tuple(files), read.problems
-    _, problems = read_fleet(files, read.params, catalogue, modes)
-    return tuple(files), (*read.problems, *problems)
+    specs, problems = read_fleet(files, read.params, catalogue, modes)
+    return tuple(files), (*read.problems, *problems, *adoptable.problems(tree.read, specs))
 
 
 def params_of(text: bytes, path: str = PARAMS) -> Params:

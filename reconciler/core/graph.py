@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import posixpath
+import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from reconciler.core.compilation import PARAMS, PIPELINE
 from reconciler.core.templates import UnfilledError, at, filled, merged, word
 from reconciler.errors import SpecError
+from reconciler.spec import yaml
 from reconciler.spec.problems import nearest
 
 _HINT = "`dvc status` says how DVC reads it"
@@ -116,6 +118,35 @@ def stage_of(known: Mapping[str, Stage], name: str) -> Stage:
     hint = f"it is a group: name {', '.join(group[:3])}" if group else nearest(name, known)
     hint = hint or f"there is {', '.join(list(known)[:8]) or 'none'}"
     raise SpecError(f"{PIPELINE} has no stage {name!r:.80}", reason="StageMissing", hint=hint)
+
+
+def not_written(
+    key: str, path: str, asked: Iterable[Stage], known: Mapping[str, Stage]
+) -> SpecError:
+    """Return the error that none of the stages that were asked writes the file of a key."""
+    named = list(asked)
+    names = ", ".join(stage.name for stage in named)
+    message = f"{PIPELINE}: training.{key} {path} is not written by the stages {names}"
+    if others := writers(known.values(), path):
+        listed = ", ".join(stage.name for stage in others)
+        return SpecError(message, reason="NotWritten", hint=f"{listed} does: name it too")
+    outs = [out for stage in named for out in stage.outs]
+    hint = nearest(path, outs, 1) or f"they write {', '.join(outs[:8]) or 'nothing'}"
+    return SpecError(message, reason="NotWritten", hint=hint)
+
+
+def parsed(text: bytes, path: str) -> Any:
+    """Return a file of parameters as plain values: YAML, JSON or TOML.
+
+    Raises:
+        SpecError: It is none of these.
+    """
+    if not path.endswith(".toml"):
+        return yaml.load(text, path).data  # JSON is YAML
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except ValueError as error:
+        raise SpecError(f"{path} is not TOML: {error}", reason="InvalidParams") from error
 
 
 def _visit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -123,3 +123,83 @@ def test_a_threshold_judges_again_and_a_parameter_of_theirs_trains(adopted: Proj
     champion = adopted.champion("wine")
     assert champion["number"] == 2
     assert champion["verdict"]["evidence"][1]["rows"] == 60
+
+
+def test_metrics_of_their_own_are_judged_and_said_to_be_self_reported(adopted: Project) -> None:
+    judged = {"metrics_file": "eval/metrics.json"}
+    rules = "[{metric: accuracy, min: 0.8}, {metric: test.log_loss, max: 0.5}]"
+    adopted.write(SPEC, spec({}, judged, rules))
+    adopted.commit("There is no table to be had")
+    adopted.reconciler("apply")
+    champion = adopted.champion("wine")
+    assert champion["metrics_source"] == "self-reported"
+    assert [e["self_reported"] for e in champion["verdict"]["evidence"]] == [True, True]
+    assert "self-reported" in champion["verdict"]["message"]
+    assert "self-reported" in adopted.reconciler("status", "wine").stdout
+    adopted.edit(SPEC, "min: 0.8", "min: 0.99")
+    adopted.commit("Ask for too much")
+    stages_run(adopted)
+    assert adopted.reconciler("apply", check=False).returncode == 1
+    assert stages_run(adopted) == []
+
+
+MALICE = """
+import pickle as _pickle
+
+class Malice:
+    def __init__(self, model):
+        self.model = model
+
+    def __reduce__(self):
+        run = "(open({marker!r}, 'a').write(open('/proc/self/cmdline').read() + chr(10)), m)[1]"
+        return eval, (run, {{"m": self.model}})
+
+model = Malice(model)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="asks /proc who runs")
+def test_a_pickle_is_loaded_by_the_adopting_step_and_by_nothing_else(
+    adopted: Project, tmp_path: Path
+) -> None:
+    marker = tmp_path / "loaded"
+    code = MALICE.format(marker=str(marker))
+    adopted.edit("src/train.py", "out = Path(sys.argv[2])", f"{code}\nout = Path(sys.argv[2])")
+    adopted.commit("Run something whenever the model is loaded")
+    adopted.reconciler("apply")
+    data = adopted.write("rows.csv", (adopted.root / "data/features/test.csv").read_text())
+    for verb in (
+        ["predict", "wine", "--data", str(data)],
+        ["plan"],
+        ["status"],
+        ["report", "wine"],
+    ):
+        adopted.reconciler(*verb)
+    programs = [line.split("\0") for line in marker.read_text().splitlines()]
+    assert len(programs) == 1
+    assert programs[0][1].endswith("reconciler-stage")
+    assert programs[0][2:4] == ["adopt", "wine"]
+    assert b"pickle" not in b"".join(_content(adopted.root / "releases" / "wine" / "current"))
+
+
+def _content(folder: Path) -> Iterator[bytes]:
+    return (path.read_bytes() for path in sorted(folder.resolve().iterdir()))
+
+
+def test_one_model_that_cannot_be_adopted_stops_no_other(adopted: Project) -> None:
+    lost = spec().replace("name: wine", "name: lost").replace('"train"]', '"trian"]')
+    adopted.write("specs/lost.yaml", lost)
+    odd = spec().replace("name: wine", "name: odd").replace("models/model.pkl", "data/features")
+    adopted.write("specs/odd.yaml", odd)
+    adopted.edit(SPEC, "min: 0.8", "min: 0.81")
+    said = adopted.reconciler("compile", check=False)
+    assert said.returncode == 1
+    assert "specs/lost.yaml:6:" in said.stderr
+    assert "did you mean train?" in said.stderr
+    adopted.commit("Two that cannot be adopted")
+    done = adopted.reconciler("apply", check=False)
+    assert done.returncode == 1
+    assert "did you mean train?" in done.stdout
+    assert "data/features, written by featurize, is a folder" in done.stdout
+    assert adopted.champion("wine")["verdict"]["evidence"][0]["threshold"] == {"min": 0.81}
+    assert "Traceback" not in done.stdout + done.stderr
