@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def save(outlook: Outlook, out: Path) -> None:
         aside.write_text(text(outlook), encoding="utf-8")
         aside.replace(out)
     except OSError as error:
+        with contextlib.suppress(OSError):  # most often it was never made
+            aside.unlink()
         raise UsageError(
             f"{out} cannot be written: {error.strerror}", reason="NotWritable"
         ) from error
