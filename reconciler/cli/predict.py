@@ -58,7 +58,7 @@ def _rows(path: Path, predictor: Predictor, reader: Reader) -> dict[str, list[An
     if not path.is_file():
         raise UsageError(f"{path} is not a file", reason="NoSuchFile")
     try:
-        frame = _read(path, reader)
+        frame = _read(path, reader, [item.name for item in predictor.signature.inputs])
     except (pl.exceptions.PolarsError, ValueError, UnicodeDecodeError) as error:
         first = str(error).strip().splitlines()[0]
         raise UsageError(f"{path} cannot be read: {first}", reason="UnreadableRows") from error
@@ -103,33 +103,38 @@ def _reader(site: Site, model: str) -> Reader:
     return spec.spec.data.reader if spec else Reader()
 
 
-def _text(path: Path, reader: Reader, usual: str) -> pl.DataFrame:
+def _text(path: Path, reader: Reader, usual: str, fields: Sequence[str]) -> pl.DataFrame:
+    """Return a text table; a first line with a field's name is a header always."""
     import polars as pl
 
     separator = reader.separator or usual
     with path.open(encoding=reader.encoding) as file:
         first = file.readline().rstrip("\r\n").split(separator)
-    headed = reader.header or bool(set(first) & set(reader.names))
-    return pl.read_csv(
+    headed = reader.header or bool(set(first) & {*reader.names, *fields})
+    frame = pl.read_csv(
         path,
         separator=separator,
         has_header=headed,
-        new_columns=None if headed else list(reader.names) or None,
         quote_char=reader.quote,
         null_values=list(reader.nulls),
         encoding=reader.encoding,
         infer_schema_length=None,
     )
+    # The names that training gave: polars counts such columns from 0, which would shift them all.
+    if headed:
+        return frame
+    names = zip(frame.columns, reader.names_of(frame.width), strict=False)
+    return frame.rename(dict(names))
 
 
-def _read(path: Path, reader: Reader) -> pl.DataFrame:
+def _read(path: Path, reader: Reader, fields: Sequence[str]) -> pl.DataFrame:
     import polars as pl
 
     match path.suffix:
         case ".csv":
-            return _text(path, reader, ",")
+            return _text(path, reader, ",", fields)
         case ".tsv":
-            return _text(path, reader, "\t")
+            return _text(path, reader, "\t", fields)
         case ".parquet":
             return pl.read_parquet(path)
         case ".jsonl" | ".ndjson":

@@ -204,7 +204,7 @@ def _unpacked(path: Path) -> bytes:
 
 def _names(table: pl.DataFrame, reader: Reader, file: str) -> list[str]:
     if not reader.header:
-        names = list(reader.names) or [f"column_{i}" for i in range(1, table.width + 1)]
+        names = reader.names_of(table.width)
         if len(names) != table.width:
             message = (
                 f"data.reader.names: {len(names)} names for the {table.width} columns of {file}"

@@ -70,6 +70,10 @@ class Reader(_Part):
     """Spellings of a missing value."""
     encoding: Text = "utf-8"
 
+    def names_of(self, width: int) -> list[str]:
+        """Return what the columns of a table without a header are called."""
+        return list(self.names) or [f"column_{i}" for i in range(1, width + 1)]
+
 
 class Column(_Part):
     """The contract of one column; what is not stated is inferred and pinned in the bundle."""
