@@ -11,10 +11,17 @@ from reconciler.core.annotated import Line, aligned, value
 from reconciler.core.blocks import scalar
 from reconciler.core.fingerprint import Contents
 from reconciler.core.plan import Desired
+from reconciler.spec.checks.adoption import OF_DATA, OF_TRAINING
 from reconciler.spec.origins import Source
 from reconciler.spec.problems import Keys, dotted
 
 _JUDGED = "a change is judged again, and trains nothing"
+#: What says nothing of an adopted model.
+_UNSAID = frozenset(
+    ("spec", section, key)
+    for section, keys in (("data", OF_DATA), ("training", OF_TRAINING))
+    for key in keys
+)
 #: What says something only together with another key of a rule.
 _NEEDS = {"margin": "compare", "confidence": "compare", "min_support": "slice"}
 _OURS = {"random_state": "training.seed", "n_jobs": "training.threads"}
@@ -36,16 +43,25 @@ def _decisive(about: Explained, fleet: Fleet, rests: Contents | str) -> Iterator
         return
     yield f"# fingerprint {wish.fingerprint}"
     yield "# It changes with what stands here, and a change of it trains:"
-    source = about.resolved["spec"]["data"]["source"] or "what the stages read"
-    yield f"#   data      {rests.data or 'comes with scikit-learn'} ({source})"
-    yield from (f"#   code      {oid[:20]} ({path})" for path, oid in sorted(rests.code.items()))
+    yield from _read(about, rests)
     yield "#   sections  data, training (but timeout), packaging: see below"
-    stages = fleet.stages_of(about.name)
-    yield f"#   stages    {', '.join(stages)}, as dvc.yaml has them"
+    adoption = fleet.adoptions.get(about.name)
+    theirs = [stage.name for stage in adoption.stages] if adoption else None
+    yield f"#   stages    {', '.join(theirs or fleet.stages_of(about.name))}, as dvc.yaml has them"
     runtime = [f"{name} {version}" for name, version in sorted(fleet.params.runtime.items())]
     half = -(-len(runtime) // 2)
     yield f"#   runtime   {', '.join(runtime[:half])},"
     yield f"#             {', '.join(runtime[half:])}"
+
+
+def _read(about: Explained, rests: Contents) -> Iterator[str]:
+    """Give what the stages read: table and code, or all that a pipeline of the user's own does."""
+    source = about.resolved["spec"]["data"]["source"]
+    if source:
+        yield f"#   data      {rests.data or 'comes with scikit-learn'} ({source})"
+    word = "code" if source else "reads"
+    yield from (f"#   {word:<9} {oid[:20]} ({path})" for path, oid in sorted(rests.code.items()))
+    yield from (f"#   value     {value(v)} ({key})" for key, v in sorted(rests.params.items()))
 
 
 def _lines(about: Explained) -> Iterator[Line]:
@@ -54,6 +70,8 @@ def _lines(about: Explained) -> Iterator[Line]:
 
 
 def _entry(about: Explained, keys: Keys, below: Any) -> Iterator[Line]:
+    if keys in _UNSAID and _adopts(about):
+        return  # the stages of an adopted model do that themselves
     indent = "  " * (len(keys) - 1)
     name = f"{indent}{scalar(str(keys[-1]))}:"
     if keys == ("spec", "acceptance") and isinstance(below, list):
@@ -70,6 +88,12 @@ def _entry(about: Explained, keys: Keys, below: Any) -> Iterator[Line]:
         yield Line(f"{name} {value(below)}", _origin(about, keys))
     if keys == ("spec", "training", "hyperparameters"):
         yield from _estimators_own(about)
+
+
+def _adopts(about: Explained) -> bool:
+    body = about.resolved.get("spec")
+    training = body.get("training") if isinstance(body, Mapping) else None
+    return isinstance(training, Mapping) and bool(training.get("stages"))
 
 
 def _section(keys: Keys) -> str:

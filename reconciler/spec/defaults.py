@@ -6,13 +6,12 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reconciler.spec.checks.adoption import OF_DATA, OF_TRAINING
+
 #: What belongs to one estimator and fits no other.
 _OWN = (
     "estimator", "entrypoint", "hyperparameters", "task", "deps", "stages", "model", "metrics_file",
 )  # fmt: skip
-#: What an adopted model has no use for: its stages read, split and prepare their own data.
-_OF_TRAINING = ("preprocessing", "seed")
-_OF_DATA = ("source", "split", "leakage")
 
 
 def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
@@ -28,8 +27,8 @@ def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
     if isinstance(own, dict) and isinstance(theirs, dict) and _differs(own, theirs):
         _drop(theirs, _OWN)
     if isinstance(own, dict) and "stages" in own:
-        _drop(theirs, _OF_TRAINING)
-        _drop(below.get("data"), _OF_DATA)
+        _drop(theirs, OF_TRAINING)
+        _drop(below.get("data"), OF_DATA)
     return {**data, "spec": _merged(below, data["spec"])}
 
 

@@ -12,7 +12,8 @@ from reconciler.spec.problems import Finding, Keys
 _TRAINING = ("spec", "training")
 _DATA = ("spec", "data")
 #: What belongs to a model that is trained here.
-_OURS = ("estimator", "entrypoint", "deps", "hyperparameters", "preprocessing", "seed")
+OF_TRAINING = ("estimator", "entrypoint", "deps", "hyperparameters", "preprocessing", "seed")
+OF_DATA = ("source", "split", "leakage")
 #: Endings of tables of rows that only their own program can read: the adopting step loads them.
 OBJECTS = frozenset({".joblib", ".npy", ".npz", ".pickle", ".pkl"})
 _NO_TEST = "there is no table of predictions: the metrics are those of training.metrics_file"
@@ -64,7 +65,7 @@ def only_adopted(training: TrainingSpec, data: DataSpec) -> Iterator[Finding]:
 
 
 def _training(training: TrainingSpec) -> Iterator[Finding]:
-    for key in _OURS:
+    for key in OF_TRAINING:
         if key in training.model_fields_set:
             message = f"{key} says nothing here: the stages of dvc.yaml train the model"
             yield Finding((*_TRAINING, key), message, "leave it out", at_key=True)
@@ -81,7 +82,7 @@ def _training(training: TrainingSpec) -> Iterator[Finding]:
 
 
 def _data(data: DataSpec) -> Iterator[Finding]:
-    for key in ("source", "split", "leakage"):
+    for key in OF_DATA:
         if key in data.model_fields_set:
             message = f"{key} says nothing here: the stages of dvc.yaml read and split their data"
             yield Finding((*_DATA, key), message, "leave it out", at_key=True)
