@@ -14,6 +14,7 @@ from reconciler.core.gate import (
     Measurement,
     NoChampion,
     Outcome,
+    Reported,
     Rival,
     Rivalry,
     Unscorable,
@@ -425,3 +426,36 @@ def test_a_verdict_survives_json() -> None:
     assert [item.message for item in Verdict.from_json(plain).evidence] == [
         item.message for item in verdict.evidence
     ]
+
+
+def test_self_reported_metrics_are_judged_by_name_and_said_to_be_so() -> None:
+    case = Reported({"r2": 0.8, "train.f1": 1.0, "test.f1": 0.5, "test.f1x": 2.0})
+    rules = [
+        Rule(metric="r2", min=0.7),
+        Rule(metric="test.f1", min=0.6),
+        Rule(metric="f1", min=0.1),
+        Rule(metric="rmse", max=1.0),
+        Rule(metric="r2", min=0.7, slice="city"),
+    ]
+    said = judge(rules, case, NoChampion(), {}, "seed")
+    outcomes = [item.outcome for item in said.evidence]
+    assert outcomes == [PASSED, FAILED, INCONCLUSIVE, INCONCLUSIVE, INCONCLUSIVE]
+    assert "several have that name: train.f1, test.f1" in said.evidence[2].message
+    assert all(item.self_reported for item in said.evidence)
+    assert "self-reported" in said.message
+    assert Verdict.from_json(said.to_json()) == said
+
+
+def test_what_is_computed_here_is_kept_as_it_was() -> None:
+    said = asked({"metric": "rmse", "max": 1.0}, numbers([0.1] * 40))
+    assert "self_reported" not in said.to_json()["evidence"][0]
+
+
+def test_rows_are_found_in_another_table_by_all_of_its_columns() -> None:
+    frame = pl.DataFrame(
+        {"a": [1.0, 2.0, None, 2.0], "b": ["x", "y", None, "z"], "c": [1, 2, 3, 4]}
+    )
+    other = pl.DataFrame({"b": ["y", None, "x"], "a": [2.0, None, 9.0]})
+    assert tables.among(frame, other).tolist() == [False, True, True, False]
+    assert not tables.among(frame, other.rename({"a": "gone"})).any()
+    assert not tables.among(frame, other.cast({"a": pl.Int64})).any()
