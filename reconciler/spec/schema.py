@@ -42,7 +42,9 @@ def json_schema() -> dict[str, Any]:
             **{word: listed.pop(word) for word in ("default", "description") if word in listed},
             "anyOf": [listed, {"type": "string", "minLength": 1}],
         }
-    parts["Rule"]["properties"]["metric"]["enum"] = sorted(METRICS)
+    metric = parts["Rule"]["properties"]["metric"]
+    name = {word: metric.pop(word) for word in ("minLength", "type") if word in metric}
+    metric["anyOf"] = [{"enum": sorted(METRICS)}, name]  # self-reported ones have any name
     parts["DeploymentSpec"]["properties"]["target"]["enum"] = sorted(TARGETS)
     source = parts["DataSpec"]["properties"]["source"]
     source["examples"] = ["data/table.csv", *(f"sklearn:{name}" for name in DATASETS)]
