@@ -17,7 +17,15 @@ from reconciler.bundle.manifest import sha256
 from reconciler.bundle.predictor import indexed
 from reconciler.bundle.signature import Signature
 from reconciler.errors import TerminalError
-from reconciler.pipeline import foreign, foreign_onnx, heldout, preprocessing, train, undeclared
+from reconciler.pipeline import (
+    foreign,
+    foreign_onnx,
+    foreign_text,
+    heldout,
+    preprocessing,
+    train,
+    undeclared,
+)
 from reconciler.pipeline.export import Fitted, export
 from reconciler.pipeline.foreign_onnx import Graph
 from reconciler.pipeline.prepared import Prepared
@@ -51,6 +59,8 @@ def run(context: Context) -> None:
         # a model that was fitted on a matrix is given a table all the same
         warnings.filterwarnings("ignore", "X has feature names")
         data = _tested(context, model) if declared else _reported(context, model)
+        if foreign_text.takes_texts(model):
+            model, data = foreign_text.as_table(model, data)
         exported = _exported(context, model, data)
         shutil.rmtree(context.bundle, ignore_errors=True)
         context.bundle.mkdir(parents=True)
@@ -88,7 +98,8 @@ def _exported(context: Context, model: foreign.Model, data: Prepared) -> Exporte
         None if indexed(model.estimator) else foreign.reindexed(model.estimator),
     )
     try:
-        return export(fitted, section.packaging.format, list(dict.fromkeys((plain, separate))))
+        layouts = (plain, separate, preprocessing.as_words(plain, data.inputs))
+        return export(fitted, section.packaging.format, list(dict.fromkeys(layouts)))
     except TerminalError as error:
         hint = _HINT if error.reason == "UntrustedEstimator" else error.hint
         message = f"{model.said}: {error.message}"

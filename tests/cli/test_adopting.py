@@ -113,6 +113,11 @@ def test_a_threshold_judges_again_and_a_parameter_of_theirs_trains(adopted: Proj
     assert adopted.plan()["wine"]["kind"] == "re-judge"
     adopted.reconciler("apply")
     assert stages_run(adopted) == []
+    adopted.edit("src/train.py", "Fit a pipeline", "Fits a pipeline")
+    adopted.commit("Words that change nothing")
+    adopted.reconciler("apply")
+    assert stages_run(adopted) == ["train"]
+    assert adopted.champion("wine")["number"] == 1
     adopted.edit("params.yaml", "n_estimators: 40", "n_estimators: 41")
     adopted.commit("One more tree")
     row = adopted.plan()["wine"]

@@ -17,6 +17,7 @@ import skops.io
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -364,3 +365,19 @@ def test_a_damaged_onnx_file_is_refused(slot: Slot) -> None:
     (slot.root / "model.onnx").write_bytes(b"\x08\x07garbage")
     slot.table(WINE.target)
     assert slot.refusal(model="model.onnx").reason == "ModelUnreadable"
+
+
+def test_a_pipeline_that_takes_texts_becomes_one_that_takes_a_table(slot: Slot) -> None:
+    texts = [f"{'good' if n % 2 else 'bad'} wine, number {n % 7} of the list" for n in range(60)]
+    truth = ["yes" if n % 2 else "no" for n in range(60)]
+    fitted = make_pipeline(TfidfVectorizer(min_df=2), LogisticRegression()).fit(texts, truth)
+    slot.pickled(fitted)
+    pl.DataFrame({"id": range(60), "said": texts, "y": truth}).write_csv(slot.root / "test.csv")
+    assert "takes one text" in slot.refusal().message
+    bundle = slot.adopt(data={"test": "test.csv", "target": "y", "ignore": ["id"]})
+    assert bundle.manifest.form == "onnx"
+    answers = bundle.predict({"said": ["Good wine!", "a BAD list"]})
+    assert answers.values.tolist() == ["yes", "no"]
+    assert answers.probabilities == pytest.approx(
+        fitted.predict_proba(["Good wine!", "a BAD list"]), abs=1e-6
+    )
