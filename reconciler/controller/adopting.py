@@ -13,7 +13,7 @@ from reconciler.adapters.git import Git
 from reconciler.bundle.form import FORMAT
 from reconciler.controller.contents import Tree
 from reconciler.core import compilation
-from reconciler.core.compilation import ADOPTED, ADOPTING, PIPELINE
+from reconciler.core.compilation import ADOPTED, ADOPTING, LOCK, PIPELINE
 from reconciler.core.digest import digest
 from reconciler.core.fingerprint import Contents
 from reconciler.core.graph import (
@@ -31,7 +31,6 @@ from reconciler.spec import yaml
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 
-_LOCK = "dvc.lock"
 _SUBMODULE = "160000"
 #: What the evaluation writes.
 _REPORTED = ("predictions.parquet", "metrics.json", "plot.csv", "report")
@@ -48,6 +47,8 @@ class Adoption:
     """The `.dvc` files whose data they read."""
     pipeline: Mapping[str, Any]
     """dvc.yaml, narrowed to these stages."""
+    frozen: Mapping[str, Any]
+    """The blocks of dvc.lock of those among them that are frozen."""
 
 
 class Pipeline:
@@ -94,6 +95,7 @@ class Pipeline:
             contents=Contents(None, dict(sorted(read.items())), dict(sorted(values.items()))),
             pointers=frozenset(pointers),
             pipeline=self._narrowed(chain),
+            frozen={stage.name: self._frozen(stage) for stage in chain if stage.frozen},
         )
 
     @cached_property
@@ -114,7 +116,7 @@ class Pipeline:
     def _read_by(self, stage: Stage, chain: tuple[Stage, ...]) -> dict[str, str]:
         """Return the content id of everything that a stage reads and no stage writes."""
         if stage.frozen:
-            return {f"{_LOCK}:{stage.name}": self._frozen(stage)}
+            return {f"{LOCK}:{stage.name}": digest(self._frozen(stage).get("outs"))}
         found: dict[str, str] = {}
         for path in stage.files:
             found |= self._ids(path, chain, f"stage {stage.name}")
@@ -150,17 +152,18 @@ class Pipeline:
         both = {**found, **tracked_by}
         return f"git:{digest(both)}" if both else None
 
-    def _frozen(self, stage: Stage) -> str:
-        lock = self._parse(_LOCK)
+    def _frozen(self, stage: Stage) -> Mapping[str, Any]:
+        """Return what a frozen stage has left, by the user's own dvc.lock."""
+        lock = self._parse(LOCK)
         blocks = lock.get("stages") if isinstance(lock, Mapping) else None
         block = blocks.get(stage.name) if isinstance(blocks, Mapping) else None
         if not isinstance(block, Mapping):
             raise SpecError(
-                f"{PIPELINE}: stage {stage.name} is frozen, and {_LOCK} has no outputs of it",
+                f"{PIPELINE}: stage {stage.name} is frozen, and {LOCK} has no outputs of it",
                 reason="DataMissing",
-                hint=f"commit {_LOCK}",
+                hint=f"commit {LOCK}",
             )
-        return digest(block.get("outs"))
+        return block
 
     @cached_property
     def _pointers(self) -> dict[str, str]:
@@ -197,7 +200,8 @@ def slice_of(
     """Return what a slot must hold to run an adopted model.
 
     It is the whole revision, because stages import modules that they do not declare; of what DVC
-    tracks, only what they read.
+    tracks, only what they read. Their dvc.lock stays away: what it names DVC would look for in its
+    cache alone, and not on the remote.
 
     Returns:
         Paths of the revision, sorted, and files that differ from it: dvc.yaml with the two stages
@@ -209,13 +213,15 @@ def slice_of(
         PIPELINE: _json({**adoption.pipeline, "stages": body}),
         request: _json(_request(spec, adoption, params)),
     }
+    if adoption.frozen:
+        overlays[LOCK] = _json({"schema": "2.0", "stages": dict(adoption.frozen)})
     wanted = (path for path, entry in tree.items() if _belongs(path, entry.mode, adoption))
     return tuple(sorted(set(wanted) - set(overlays))), overlays
 
 
 def _belongs(path: str, mode: str, adoption: Adoption) -> bool:
     name = posixpath.basename(path)
-    if mode == _SUBMODULE or (name in (PIPELINE, _LOCK) and name != path):
+    if mode == _SUBMODULE or name in (PIPELINE, LOCK):
         return False
     return path in adoption.pointers or not path.endswith(".dvc")
 

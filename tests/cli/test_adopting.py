@@ -208,3 +208,16 @@ def test_one_model_that_cannot_be_adopted_stops_no_other(adopted: Project) -> No
     assert "data/features, written by featurize, is a folder" in done.stdout
     assert adopted.champion("wine")["verdict"]["evidence"][0]["threshold"] == {"min": 0.81}
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_somebody_else_ran_and_pushed_is_not_run_again(
+    adopted: Project, tmp_path: Path
+) -> None:
+    adopted.call("dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+    adopted.call("dvc", "push", "-q")
+    shutil.rmtree(adopted.root / ".dvc" / "cache")
+    stages_run(adopted)
+    adopted.edit("params.yaml", "n_estimators: 40", "n_estimators: 41")
+    adopted.commit("One more tree")
+    adopted.reconciler("apply")
+    assert stages_run(adopted) == ["train", "reconciler-adopt", "reconciler-evaluate"]

@@ -160,6 +160,37 @@ def test_a_slot_holds_the_whole_commit_but_only_the_data_that_is_read(repo: Proj
     assert (asked["folders"], asked["writers"]) == (["src"], ["train"])
 
 
+LOCK = """\
+schema: '2.0'
+stages:
+  prepare:
+    cmd: python src/prepare.py out
+    outs: [{path: data/prepared, hash: md5, md5: 3123456789abcdef0123456789abcdef.dir}]
+  train:
+    cmd: python src/train.py
+"""
+
+
+def test_of_their_lock_a_slot_has_what_is_frozen(repo: Project) -> None:
+    repo.write("dvc.lock", LOCK)
+    paths, overlays = load(repo).slice_of("m")
+    assert "dvc.lock" not in {*paths, *overlays}
+    repo.edit(
+        "dvc.yaml",
+        "    cmd: python src/prepare.py",
+        "    frozen: true\n    cmd: python src/prepare.py",
+    )
+    before = fingerprint(repo)
+    _, overlays = load(repo).slice_of("m")
+    assert set(json.loads(overlays["dvc.lock"])["stages"]) == {"prepare"}
+    repo.edit("dvc.lock", "md5: 31", "md5: 41")
+    assert fingerprint(repo) != before
+    repo.edit("src/prepare.py", "1", "2")
+    after = fingerprint(repo)
+    repo.edit("src/prepare.py", "2", "3")
+    assert fingerprint(repo) == after
+
+
 @pytest.mark.parametrize(
     ("edits", "reason", "words"),
     [
