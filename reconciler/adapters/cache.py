@@ -89,6 +89,12 @@ class Cache:
         self._need(md5)
         return {name: self.path(part) for name, part in self._listing(md5).items()}
 
+    def within(self, md5: str, path: str) -> str | None:
+        """Return the content id of one file of a folder; None where that is not known here."""
+        if not md5.endswith(".dir") or not self.path(md5).is_file():
+            return None
+        return self._listing(md5).get(path)
+
     def materialise(self, md5: str, destination: Path) -> None:
         """Copy what `md5` names to `destination`, every byte verified, whole or not at all.
 

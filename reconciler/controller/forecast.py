@@ -155,12 +155,21 @@ class Forecaster:
     def _expected(self, chain: _Chain, stage: Recipe) -> Block:
         inputs, overlays = self._inputs, chain.overlays
         deps = {
-            path: {"md5": chain.left[path]}
-            if path in chain.left
+            path: {"md5": left}
+            if (left := self._left(chain, path)) is not None
             else inputs.content(path, overlays)
             for path in stage.deps
         }
         return expected(stage, deps, lambda path: inputs.values(path, overlays))
+
+    def _left(self, chain: _Chain, path: str) -> str | None:
+        """Return the content of what a stage before has left, or of a file in such a folder."""
+        if path in chain.left:
+            return chain.left[path]
+        for out in (out for out in chain.left if path.startswith(f"{out}/")):
+            with contextlib.suppress(ReconcilerError, OSError):  # a damaged listing names nothing
+                return self._cache.within(chain.left[out], path[len(out) + 1 :])
+        return None
 
     def _here(self, chain: _Chain) -> bool:
         """Settle a stage by what is here; False: only the remote can tell."""

@@ -92,6 +92,12 @@ def test_a_tutorial_is_under_the_reconciler_in_five_commands_and_stays_its_own(
     said = tutorial.reconciler("init").stdout
     tutorial.git("add", "-A")
     tutorial.git("commit", "-qm", "Adopt the model")
+    expected = {stage["name"]: stage["result"] for stage in tutorial.plan()["wine"]["stages"]}
+    assert expected == {
+        **dict.fromkeys(("prepare", "featurize", "train"), "cached"),
+        "reconciler-adopt": "runs",
+        "reconciler-evaluate": "probably runs",
+    }
     tutorial.reconciler("apply")
     assert stages_run(tutorial) == ["reconciler-adopt", "reconciler-evaluate"]
     changed = tutorial.git("diff", "--name-only", before, "HEAD").split()
