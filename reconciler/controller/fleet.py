@@ -153,10 +153,7 @@ def load(
         SpecError: params.yaml or dvc.yaml, on which every model rests, cannot be followed.
     """
     tree = git.tree(revision)
-    specs = {path: entry.oid for path, entry in tree.items() if _is_spec(path)}
-    if only is not None:
-        specs = {p: oid for p, oid in specs.items() if p == compilation.spec_path(only)}
-    specs = {p: oid for p, oid in specs.items() if _stem(p) not in skip}
+    specs = _specs(tree, only, skip)
     held = SETTINGS if SETTINGS in tree else PARAMS
     shared = {path: tree[path].oid for path in (SETTINGS, PARAMS, PIPELINE) if path in tree}
     blobs = git.blobs([*specs.values(), *shared.values()])
@@ -179,19 +176,27 @@ def load(
             read,
         )
     models: dict[str, Desired | Invalid] = _invalid(problems, files, read)
-    foreign = {name: spec for name, spec in read.items() if spec.spec.training.adopts}
-    own = {name: spec for name, spec in read.items() if name not in foreign}
+    own = {name: spec for name, spec in read.items() if not spec.spec.training.adopts}
     found = ContentIds(git, tree, own)
-    for name, spec in own.items():
-        models.setdefault(name, _desired(spec, params, found, pipeline, revision))
     adoptions: dict[str, Adoption] = {}
-    source = adopting.Pipeline(git, tree, texts.get(PIPELINE) or b"")
-    for name, spec in foreign.items():
-        models[name] = _adopted(spec, params, source, revision, adoptions)
+    theirs = adopting.Pipeline(git, tree, texts.get(PIPELINE) or b"")
+    for name, spec in read.items():
+        if name in own:
+            models[name] = _desired(spec, params, found, pipeline, revision)
+        else:
+            models[name] = _adopted(spec, params, theirs, revision, adoptions)
     return Fleet(
         revision, tree, params, pipeline, models, problems, raw_params, files,
         _renaming(models, files), settings, adoptions,
     )  # fmt: skip
+
+
+def _specs(tree: Tree, only: str | None, skip: Container[str]) -> dict[str, str]:
+    """Return the blob id of every spec that is of interest, by path; see `load`."""
+    specs = {path: entry.oid for path, entry in tree.items() if _is_spec(path)}
+    if only is not None:
+        specs = {p: oid for p, oid in specs.items() if p == compilation.spec_path(only)}
+    return {p: oid for p, oid in specs.items() if _stem(p) not in skip}
 
 
 def _kind(params: Params, catalogue: Catalogue) -> str:

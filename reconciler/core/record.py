@@ -119,7 +119,7 @@ class Version(_Frozen):
     """Pictures of how it does; None: its pipeline does not track them."""
     metrics: Numbers = {}
     metrics_source: Literal["", "self-reported"] = ""
-    """`self-reported`: they are the words of the user's own stages; empty: computed here."""
+    """`self-reported`: the words of the user's own stages; empty: computed here."""
     verdict: Tree | None = None
     judged: str | None = None
     """Digest of everything that the verdict rests on; None before a verdict."""
@@ -212,13 +212,6 @@ class Record(_Frozen):
     def by_bundle(self, digest: str) -> Version | None:
         """Return the newest version with this bundle digest; None when none is kept."""
         return next((v for v in reversed(self.versions) if v.bundle_digest == digest), None)
-
-    def released_before(self, fingerprint: str) -> bool:
-        """Whether a kept version with this fingerprint is or was the champion."""
-        return any(
-            v.fingerprint == fingerprint and v.outcome in (Outcome.RELEASED, Outcome.SUPERSEDED)
-            for v in self.versions
-        )
 
 
 def empty(model: str) -> Record:
