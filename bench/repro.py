@@ -28,11 +28,10 @@ stages:
   train:
     foreach: ${models}
     do:
-      cmd: mkdir -p models && echo 1 > models/${key}
+      cmd: mkdir -p models && echo 1 > models/${key} && true ${item.digest}
       deps:
         - ${item.data}
       params:
-        - models.${key}.digest
         - specs/${key}.yaml:
             - spec.data
             - spec.training

@@ -57,6 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="reconciler-stage", description=run.__doc__)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("name", help="the model, specs/NAME.yaml")
+    parser.add_argument("digest", nargs="?", help="for DVC, which runs a changed command again")
     chosen = parser.parse_args(arguments)
     try:
         _run(chosen.stage, chosen.name)

@@ -530,7 +530,7 @@ def test_dvcs_configuration_has_the_remotes_and_none_of_their_secrets(
     region = eu
     url = s3://bucket/x
 ['remote "web"']
-    url = https://example.org/x
+    url = https://ann@example.org/x
     user = ann
 """
     )

@@ -398,6 +398,6 @@ def alive(pid: int) -> bool:
 
 def test_a_repository_without_dvc_says_how_to_begin(tmp_path: Path) -> None:
     shell(tmp_path, "git", "init", "-q")
-    with pytest.raises(UsageError, match="dvc init") as caught, pool(tmp_path).lease():
+    with pytest.raises(UsageError, match="reconciler init") as caught, pool(tmp_path).lease():
         pass
     assert caught.value.reason == "NoDvc"

@@ -26,7 +26,7 @@ def counted(project: Project, specify: Specify, tmp_path: Path) -> Project:
     (tmp_path / "stages.log").touch()
     pipeline = (project.root / "dvc.yaml").read_text()
     for stage in ("prepare", "train", "evaluate"):
-        command = f"reconciler-stage {stage} ${{key}}"
+        command = f"reconciler-stage {stage} ${{key}} ${{item.digest}}"
         start, end = (f'echo "{word} {stage}" >> "$STAGE_LOG"' for word in ("start", "end"))
         pipeline = pipeline.replace(f"cmd: {command}", f"cmd: '{start} && {command} && {end}'")
     project.write("dvc.yaml", pipeline)
