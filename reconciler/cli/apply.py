@@ -59,7 +59,7 @@ def _converged(
     site.workspace.prepare()
     with site.workspace.alone(), terminating(), Progress(console) as progress:
         fleet = site.fleet(rev) if kept is None else agreed(site, kept)
-        for note in site.uncommitted(fleet, rev) if kept is None else ():
+        for note in (*site.apart(), *(site.uncommitted(fleet, rev) if kept is None else ())):
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
         tools = site.tools(fleet, jobs or os.cpu_count() or 1, progress)
         try:

@@ -132,7 +132,7 @@ def _of_commit(site: Site, request: Request, known: Recalled) -> Outlook:
     names = () if request.models else [name for name in known.models if listed(known, name)]
     settled = [unchanged(known, name) for name in names]
     rows, unseen = _served(site, rows, others, len(settled))
-    notes = (*site.beside(others.named(), request.rev, fleet.revision), *unseen)
+    notes = (*site.beside(others.named(), request.rev, fleet.revision), *site.apart(), *unseen)
     return outlook(site, request, fleet, snapshot, rows, settled, notes=notes)
 
 

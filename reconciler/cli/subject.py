@@ -7,9 +7,8 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from reconciler.adapters.counterpart import apart
 from reconciler.adapters.deployed import DeployedStore
-from reconciler.adapters.git import Git
-from reconciler.adapters.layout import REF, UPSTREAM
 from reconciler.adapters.log import identity
 from reconciler.adapters.runtime import installed
 from reconciler.adapters.snapshot import Snapshot
@@ -76,12 +75,8 @@ class Subject:
     def steering(self) -> Steering:
         """Return what decides about it in the user's name; say so when others decided elsewhere."""
         self.check_readable()
-        if count := _behind(self.site.git):
-            noun = "decision" if count == 1 else "decisions"
-            sys.stderr.write(
-                f"note: origin has {count} {noun} that are not here; steer where the reconciler"
-                " runs, or run `git fetch origin deployed:deployed` first\n"
-            )
+        if (far := apart(self.site.git)).what:
+            sys.stderr.write(f"note: {far.what}; steer where the reconciler runs, or: {far.hint}\n")
         revision = self.fleet.revision if self.fleet else None
         author = identity(self.site.git)
         return Steering(
@@ -124,13 +119,6 @@ def subject(name: str) -> Subject:
     if on_record or (_NAME.fullmatch(name) and _specified(found)):
         return found
     raise unknown(name, {*_declared(site), *store.names()})
-
-
-def _behind(git: Git) -> int:
-    """Return how many decisions stand on the remote's branch of records and not on ours."""
-    if git.read_ref(REF) is None or git.read_ref(UPSTREAM) is None:
-        return 0  # without a branch of our own, theirs is what is read
-    return int(git.text("rev-list", "--count", f"{REF}..{UPSTREAM}"))
 
 
 def _fleet(site: Site, name: str) -> tuple[Fleet | None, SpecError | None]:

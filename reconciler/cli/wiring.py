@@ -192,6 +192,13 @@ class Site:
         listed = ", ".join(found[:3])
         return (f"{listed}{more} {verb} not committed; HEAD ({commit[:7]}) is followed",)
 
+    def apart(self) -> tuple[str, ...]:
+        """Return a note about decisions that origin has on record and this clone has not."""
+        from reconciler.adapters.counterpart import apart
+
+        far = apart(self.git)
+        return (f"{far.what}: {far.hint}",) if far.what else ()
+
     def serving(self, fleet: Fleet) -> Serving:
         """Return the targets of a fleet."""
         from reconciler.bundle.manifest import verify

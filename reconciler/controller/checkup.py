@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from reconciler.adapters import dvc_config, merging
+from reconciler.adapters.counterpart import apart
 from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.git import Git
@@ -133,6 +134,8 @@ def _records(patient: Patient) -> Iterator[Finding]:
         yield Finding("records", Level.OK, "nothing is recorded yet")
     elif not found.quarantined:
         yield Finding("records", Level.OK, _counted(found))
+    if (far := apart(patient.git)).what:
+        yield Finding("records", Level.WARN, far.what, far.hint)
 
 
 def _workspace(patient: Patient) -> Iterator[Finding]:

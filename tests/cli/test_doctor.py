@@ -91,3 +91,28 @@ def _mktree(project: Project, listing: str) -> str:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.strip()
+
+
+def test_decisions_that_only_origin_has_are_named_with_the_way_to_get_them(
+    clinic: Project,
+) -> None:
+    def decided(after: str, message: str) -> str:
+        return clinic.git("commit-tree", f"{after}^{{tree}}", "-p", after, "-m", message)
+
+    clinic.reconciler("suspend", "m", "--reason", "Trial")
+    base = clinic.git("rev-parse", "refs/heads/deployed")
+    theirs = decided(base, "Theirs")
+    clinic.git("update-ref", "refs/remotes/origin/deployed", theirs)
+    said = bad(findings(clinic))["records"]
+    assert "1 decision that is not here" in said
+    assert "`git fetch origin deployed:deployed`" in said
+    note = f"note: {said.partition(' →')[0]}"
+    assert note in clinic.reconciler("plan").stdout
+    assert note in clinic.reconciler("apply", check=False).stdout
+
+    clinic.git("update-ref", "refs/heads/deployed", decided(base, "Ours"))
+    said = bad(findings(clinic))["records"]
+    assert "1 of its own" in said
+    assert "`git fetch origin +deployed:deployed`" in said
+    clinic.git("update-ref", "refs/heads/deployed", decided(theirs, "After theirs"))
+    assert "records" not in bad(findings(clinic)), "ours goes on from theirs"
