@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 MERGED = (LOCK, PARAMS, SETTINGS)
 
 _NAME = "reconciler"
+#: Where `dvc add data/TABLE` writes a line per table, in every branch at the same place; lines
+#: that only add up are git's own to merge.
+_IGNORED = "data/.gitignore"
+_DRIVERS = {**dict.fromkeys(MERGED, _NAME), _IGNORED: "union"}
 _BY_LINE = "git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B"
 
 
@@ -37,9 +41,9 @@ def install_merging(git: Git) -> tuple[str, ...]:
     Raises:
         TransientError: A file cannot be written.
     """
-    said = git.text("check-attr", "-z", "merge", "--", *MERGED).split("\0")
+    said = git.text("check-attr", "-z", "merge", "--", *_DRIVERS).split("\0")
     free = [path for path, value in zip(said[::3], said[2::3], strict=False) if value in _UNSET]
-    written = _append(git.root / ".gitattributes", (f"/{path} merge={_NAME}" for path in free))
+    written = _append(git.root / ".gitattributes", (f"/{p} merge={_DRIVERS[p]}" for p in free))
     settings = {"name": "one block or line per model", "driver": _driver()}
     known = git.text("config", "--local", "--list", "-z").split("\0")
     stale = {k: v for k, v in settings.items() if f"merge.{_NAME}.{k}\n{v}" not in known}

@@ -137,6 +137,7 @@ def test_installing_twice_writes_once_and_leaves_what_the_user_has(project: Proj
     assert (project.root / ".gitattributes").read_text() == (
         "*.csv text\ndvc.lock merge=ours-of-the-team\n"
         "/params.yaml merge=reconciler\n/reconciler.yaml merge=reconciler\n"
+        "/data/.gitignore merge=union\n"
     )
     assert install_merging(git) == ()
     assert not missing(git)
@@ -148,3 +149,16 @@ def test_a_repository_that_cannot_be_written_says_so(project: Project) -> None:
     (project.root / ".gitattributes.new").mkdir()
     with pytest.raises(TransientError, match=r"\.gitattributes cannot be written"):
         install_merging(Git.open(Path(project.root)))
+
+
+def test_branches_that_each_track_a_table_merge(project: Project) -> None:
+    install_merging(Git.open(project.root))
+    project.write("data/.gitignore", "/first.csv\n")
+    base = project.commit("Set up")
+    for name in ("one", "two"):
+        project.git("switch", "-q", "-c", name, base)
+        project.write("data/.gitignore", f"/first.csv\n/{name}.csv\n")
+        project.commit(f"Track {name}.csv, as `dvc add` does")
+    project.git("merge", "-q", "--no-edit", "one")
+    lines = (project.root / "data" / ".gitignore").read_text().split()
+    assert sorted(lines) == ["/first.csv", "/one.csv", "/two.csv"]
