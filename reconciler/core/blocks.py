@@ -59,6 +59,8 @@ def scalar(text: str) -> str:
 def _escaped(character: str) -> str:
     if character in '"\\':
         return f"\\{character}"
+    if character == "\t":
+        return "\\t"
     return character if character.isprintable() else f"\\U{ord(character):08x}"
 
 

@@ -151,7 +151,7 @@ def moved(plan: KeptPlan, now: Present) -> tuple[str, ...]:
         found.append(f"{plan.rev} declares otherwise: {_some(specs)}")
     records = [n for n, row in plan.models.items() if row.recorded != now.recorded.get(n)]
     if records:
-        found.append(f"on record has changed: {_some(records)}")
+        found.append(f"the records have moved on: {_some(records)}")
     return tuple(found)
 
 

@@ -259,7 +259,7 @@ def test_a_stale_plan_is_refused_with_what_has_moved_on(fleet: Project) -> None:
     site = open_site(fleet.root)
     site.store.change("tuned", lambda _: records.empty("tuned"))
     code, said = refused(fleet)
-    assert (code, "on record has changed: tuned" in said) == (1, True)
+    assert (code, "records have moved on: tuned" in said) == (1, True)
 
     kept(fleet, "tuned")
     fleet.edit("params.yaml", "runtime:\n", 'runtime:\n  pandas: "0.1"\n')

@@ -50,10 +50,11 @@ def test_a_flow_mapping_reads_back_as_the_same_strings(entries: dict[str, str]) 
 
 
 def test_words_and_numbers_stay_strings() -> None:
-    assert [scalar(t) for t in ("data/x.csv", "true", "1.9", "", "-x")] == [
+    assert [scalar(t) for t in ("data/x.csv", "true", "1.9", "", "-x", "\t")] == [
         "data/x.csv",
         '"true"',
         '"1.9"',
         '""',
         '"-x"',
+        r'"\t"',
     ]

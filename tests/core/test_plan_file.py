@@ -131,8 +131,8 @@ def test_a_plan_holds_while_nothing_has_moved_on() -> None:
         ({"runtime": {"numpy": "2", "scipy": "1"}}, "moved on: scipy"),
         ({"declared": {"a": "other", "b": None}}, "main declares otherwise: a"),
         ({"declared": {"a": "da", "b": "back"}}, "main declares otherwise: b"),
-        ({"recorded": {"a": "ra", "b": "rb"}}, "on record has changed: a"),
-        ({"recorded": {"a": None, "b": None}}, "on record has changed: b"),
+        ({"recorded": {"a": "ra", "b": "rb"}}, "records have moved on: a"),
+        ({"recorded": {"a": None, "b": None}}, "records have moved on: b"),
     ],
     ids=str,
 )
