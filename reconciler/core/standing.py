@@ -47,7 +47,8 @@ def standing(release: Plan, target: TargetPlan, champion: str | None, now: datet
     sync = Sync.SYNCED if good else Sync.OUT_OF_SYNC
     health = _health(release, target, champion)
     served = target.reason == "Settled"
-    why = release if not good or served else target
+    gone = release.reason == "Retired" and target.reason in AT_REST
+    why = release if not good or served or gone else target
     conditions = _conditions(release, target, good=good, served=served, now=now)
     return Standing(sync, health, why.reason, why.message, conditions)
 
