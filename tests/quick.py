@@ -49,7 +49,9 @@ def retune(project: Project, name: str, value: float, old: str = "{}") -> str:
 def copy(project: Project, root: Path) -> Project:
     """Return a copy of a repository, with a cache of its own."""
     shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree(project.root, root, symlinks=True)
+    # what a killed DVC left unfinished may go while it is copied
+    unfinished = shutil.ignore_patterns("*.tmp")
+    shutil.copytree(project.root, root, symlinks=True, ignore=unfinished)
     return Project(root, Path(project.env["HOME"]))
 
 

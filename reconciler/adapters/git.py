@@ -169,6 +169,19 @@ class Git:
         found = self.blobs(wanted)
         return tuple(git_output.level(found[oid], len(oid) // 2) for oid in wanted)
 
+    def ever(self, revision: str, folder: str) -> frozenset[str] | None:
+        """Return every path below a folder that any commit up to `revision` has added.
+
+        None where that cannot be told: the clone is shallow, or the revision no commit of it.
+        """
+        if (self.common_dir / "shallow").exists():
+            return None
+        asked = ("--full-history", "-m", "--diff-filter=A", "--no-renames", "--name-only")
+        done = self._git("log", "-z", "--format=", *asked, revision, "--", folder, check=False)
+        if done.code != 0:
+            return None
+        return frozenset(path for path in os.fsdecode(done.stdout).split("\0") if path)
+
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
         """Return the content of every named object, read by one process.
 

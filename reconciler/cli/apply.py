@@ -86,6 +86,14 @@ def _chosen(engine: Engine, models: tuple[str, ...]) -> tuple[str, ...]:
 def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple[str, str]]) -> int:
     """Say what is not as declared, and why where that was not said yet; return the exit code."""
     standings = {name: s for name, s in standings.items() if s.reason != "Retired"}
+    if foreign := [name for name, s in standings.items() if s.reason == "DeclaredElsewhere"]:
+        console.print(
+            f"left alone, because this branch has never declared them: {', '.join(foreign)}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    standings = {name: s for name, s in standings.items() if name not in foreign}
     wrong = {name: s for name, s in standings.items() if not s.as_declared}
     for name, stands in wrong.items():
         why = stands.message or stands.reason

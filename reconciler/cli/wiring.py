@@ -293,7 +293,9 @@ class Site:
         return {
             name: plan_release(
                 fleet.wish(name),
-                observed(snapshot.records.get(name), Memory(), None, ()),
+                observed(
+                    snapshot.records.get(name), Memory(), None, (), foreign=fleet.elsewhere(name)
+                ),
                 datetime.now(UTC),
             )
             for name in {*fleet.models, *snapshot.records}

@@ -145,7 +145,10 @@ class Engine:
             return stuck
         desired = self._desired(name)
         running = self._tools.trainer.running(name)
-        seen = observed(self._record(name), self._of(name), running, self._tools.mismatches)
+        seen = observed(
+            self._record(name), self._of(name), running, self._tools.mismatches,
+            foreign=self._fleet.elsewhere(name),
+        )  # fmt: skip
         plan = plan_release(desired, seen, self._tools.clock())
         if all(self._permit(name, action) for action in plan.actions):
             return plan

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 from reconciler import __version__
@@ -51,6 +52,8 @@ class Fleet:
     """Digest of what concerns every model; None where it cannot be told apart from the rest."""
     adoptions: Mapping[str, Adoption] = field(default_factory=dict)
     """The valid models that stages of the user's own train, by name."""
+    foreign: Callable[[str], bool] = lambda _: False
+    """Whether no commit up to this one has ever declared a model of that name."""
 
     def wish(self, name: str) -> Desired | Invalid | None:
         """Return what is declared of model `name`; None: nothing is.
@@ -58,6 +61,10 @@ class Fleet:
         A model whose file was renamed, and whose spec was not yet, is still declared.
         """
         return self.models.get(name) or self.renaming.get(name)
+
+    def elsewhere(self, name: str) -> bool:
+        """Return whether a model is declared neither here nor in any commit up to this one."""
+        return self.wish(name) is None and self.foreign(name)
 
     def spec(self, name: str) -> ModelSpec | None:
         """Return the spec of model `name`; None when it is not declared or not valid."""
@@ -187,8 +194,22 @@ def load(
             models[name] = _adopted(spec, params, theirs, revision, adoptions)
     return Fleet(
         revision, tree, params, pipeline, models, problems, raw_params, files,
-        _renaming(models, files), settings, adoptions,
+        _renaming(models, files), settings, adoptions, _foreign(git, revision),
     )  # fmt: skip
+
+
+def _foreign(git: Git, revision: str) -> Callable[[str], bool]:
+    """Return what tells a model that was never declared here from one whose spec is gone.
+
+    The history is read when that is first asked. Where it is cut short, none counts as foreign.
+    """
+    once = cache(lambda: git.ever(revision, SPECS))
+
+    def foreign(name: str) -> bool:
+        paths = once()
+        return paths is not None and compilation.spec_path(name) not in paths
+
+    return foreign
 
 
 def _specs(tree: Tree, only: str | None, skip: Container[str]) -> dict[str, str]:

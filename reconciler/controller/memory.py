@@ -61,6 +61,8 @@ def observed(
     memory: Memory,
     running: str | None,
     mismatches: tuple[Mismatch, ...],
+    *,
+    foreign: bool = False,
 ) -> Observed:
     """Return what the plan looks at: the record and, over it, what this run has learned."""
     versions = record.versions if record else ()
@@ -82,6 +84,7 @@ def observed(
         broken=(*(_failure(v) for v in versions if _spent(v)), *memory.broken),
         holds=record.holds if record else (),
         mismatches=mismatches,
+        foreign=foreign,
     )
 
 

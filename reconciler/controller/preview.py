@@ -148,7 +148,8 @@ class Preview:
         return first, plan, said
 
     def _plan(self, desired: Desired | Invalid | None, record: Record | None, m: Memory) -> Plan:
-        seen = observed(record, m, None, self._facts.mismatches)
+        foreign = record is not None and self._facts.fleet.elsewhere(record.model)
+        seen = observed(record, m, None, self._facts.mismatches, foreign=foreign)
         return plan_release(desired, seen, self._facts.now)
 
     def _verdict(

@@ -205,7 +205,8 @@ def settled(
         target = bring(name, spec, record)
     except ReconcilerError as error:
         target = TargetPlan(error.reason, str(error))
-    plan = plan_release(fleet.wish(name), observed(record, Memory(), None, mismatches), now)
+    seen = observed(record, Memory(), None, mismatches, foreign=fleet.elsewhere(name))
+    plan = plan_release(fleet.wish(name), seen, now)
     champion = record.champion.bundle_digest if record.champion else None
     stands = standing(plan, target, champion, now)
     if status is not None:

@@ -77,6 +77,8 @@ class Observed:
 
     running: Running | None = None
     broken: tuple[Broken, ...] = ()
+    foreign: bool = False
+    """No commit of the history that is followed has ever declared it: another branch does."""
     holds: tuple[Hold, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
 
@@ -183,6 +185,8 @@ def _retire(desired: Desired | Invalid | None, observed: Observed, _: datetime) 
         return Plan("Absent", "not declared and not recorded")
     if observed.champion is None:
         return Plan("Retired", "not declared and not in production")
+    if observed.foreign:
+        return Plan("DeclaredElsewhere", "no commit of this branch has declared it: left alone")
     return Plan("NotDeclared", "its spec is gone from the tracked branch", (Retire(),))
 
 

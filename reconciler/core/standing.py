@@ -10,7 +10,7 @@ from reconciler.core.plan import Plan
 from reconciler.core.target_plan import AT_REST, TargetPlan
 
 #: Reasons of a release plan that is at rest because all is as declared.
-GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent"})
+GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewhere"})
 #: Reasons of a release plan that a person has stopped.
 _HELD = frozenset({"Held", "Suspended"})
 #: Reasons under which a model is on its way, by itself.

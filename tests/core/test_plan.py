@@ -308,6 +308,13 @@ def test_a_running_training_is_awaited_and_not_started_twice() -> None:
     assert (plan.reason, plan.actions) == ("Training", ())
 
 
+def test_what_this_history_never_declared_is_left_alone() -> None:
+    champion = Observed(recorded=True, champion="b", foreign=True)
+    assert plan_release(None, champion, NOW).reason == "DeclaredElsewhere"
+    assert plan_release(None, replace(champion, foreign=False), NOW).actions == (Retire(),)
+    assert plan_release(None, replace(champion, champion=None), NOW).reason == "Retired"
+
+
 def test_a_hold_stops_everything_but_retirement() -> None:
     held = Observed(recorded=True, champion="b", holds=(HOLD,))
     plan = plan_release(desired(), held, NOW)
