@@ -74,7 +74,7 @@ def not_opened(path: Path, code: int, stderr: bytes) -> UsageError | TransientEr
         return UsageError(
             f"{path} is not in a git repository",
             reason="NotARepository",
-            hint="run `git init` there, or change into a repository",
+            hint="run `reconciler init` there, or change into a repository",
         )
     if b"must be run in a work tree" in stderr:
         return UsageError(
