@@ -73,7 +73,7 @@ def test_a_linked_worktree_is_its_own_root_and_shares_the_common_folder(repo: Pa
 
 
 def test_a_folder_outside_any_repository_is_refused_with_the_next_step(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="git init") as caught:
+    with pytest.raises(UsageError, match="reconciler init") as caught:
         Git.open(made(tmp_path / "plain"))
     assert caught.value.reason == "NotARepository"
 
