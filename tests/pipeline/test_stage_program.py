@@ -141,7 +141,9 @@ def test_defaults_of_the_fleet_stand_below_the_spec(tmp_path: Path) -> None:
     assert (report["split"]["test"], report["split"]["seed"]) == (0.5, 9)
 
 
-@pytest.mark.parametrize("words", [(), ("prepare",), ("dance", "m"), ("prepare", "m", "n")])
+@pytest.mark.parametrize(
+    "words", [(), ("prepare",), ("dance", "m"), ("prepare", "m", "digest", "n")]
+)
 def test_wrong_usage_says_how_it_is_used(tmp_path: Path, words: tuple[str, ...]) -> None:
     failed = stage(tmp_path, *words)
     assert failed.returncode == 2
