@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Project, spec
+from tests.conftest import Project, new, spec
 
 pytestmark = pytest.mark.slow
 
@@ -24,13 +24,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a repository with the released models `good` and `other`; only to be copied."""
     folder = tmp_path_factory.mktemp("bad-input")
     (folder / "home").mkdir()
-    (folder / "repo").mkdir()
     made = Project(folder / "repo", folder / "home")
-    made.git("init", "-q", "-b", "main")
-    made.call("dvc", "init", "-q")
-    for path in ("dvc.yaml", ".gitignore", ".dvcignore"):
-        made.write(path, (ROOT / path).read_bytes())
-    made.write("params.yaml", "apiVersion: reconciler/v1\ndefaults: {}\nmodels: {}\n")
+    new(made)
     made.write("specs/good.yaml", spec("good"))
     made.write("data/other.csv", table())
     made.write(

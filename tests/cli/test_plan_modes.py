@@ -16,7 +16,7 @@ import pytest
 from reconciler.cli import main
 from reconciler.cli.wiring import open_site
 from reconciler.core import record as records
-from tests.conftest import ROOT, Project, spec
+from tests.conftest import Project, new, spec
 
 pytestmark = pytest.mark.slow
 
@@ -27,14 +27,9 @@ TABLE = "".join(f"{n % 7},{n % 5},{n}\n" for n in range(60))
 def template(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a repository of three models on branch `main`, and changes on branch `pr`."""
     folder = tmp_path_factory.mktemp("plans")
-    (folder / "repo").mkdir()
     (folder / "home").mkdir()
     made = Project(folder / "repo", folder / "home")
-    made.git("init", "-q", "-b", "main")
-    made.call("dvc", "init", "-q")
-    for path in ("dvc.yaml", ".gitignore", ".dvcignore"):
-        made.write(path, (ROOT / path).read_bytes())
-    made.write("params.yaml", "apiVersion: reconciler/v1\ndefaults: {}\nmodels: {}\n")
+    new(made)
     made.write("data/x.csv", f"a,b,y\n{TABLE}")
     made.call("dvc", "add", "-q", "data/x.csv")
     for name in ("kept", "gone", "tuned", "strict", "named"):

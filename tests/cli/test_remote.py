@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Project, spec
+from tests.conftest import Project, new, spec
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +22,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a repository with a remote, and a model on data that DVC tracks; to be copied."""
     folder = tmp_path_factory.mktemp("remote")
     (folder / "home").mkdir()
-    (folder / "repo").mkdir()
     made = Project(folder / "repo", folder / "home")
-    made.git("init", "-q", "-b", "main")
-    made.call("dvc", "init", "-q")
-    for path in ("dvc.yaml", ".gitignore", ".dvcignore"):
-        made.write(path, (ROOT / path).read_bytes())
-    made.write("params.yaml", "apiVersion: reconciler/v1\ndefaults: {}\nmodels: {}\n")
+    new(made)
     made.call("dvc", "remote", "add", "-d", "store", str(folder / "store"))
     made.write("data/x.csv", table())
     made.call("dvc", "add", "-q", "data/x.csv")
