@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -157,7 +158,7 @@ class Engine:
 
     def _advance(self, name: str) -> Decision | None:
         """Take a model's steps up to the next decision that must be put on record."""
-        try:
+        with _guarded(lambda error: self._break(name, error)):
             while True:
                 plan = self.plan(name)
                 match plan.actions:
@@ -173,8 +174,6 @@ class Engine:
                         return self._decide(name, action)
                     case _:
                         return None
-        except Exception as error:  # noqa: BLE001  one model's pass never takes down another's
-            self._break(name, error)
         return None
 
     def _judge(self, name: str, asked: Judge) -> bool:
@@ -217,24 +216,26 @@ class Engine:
         raise AssertionError(f"not a decision: {action}")
 
     def _commit(self, made: Sequence[Decision]) -> None:
-        try:
+        written: Sequence[Decision] = ()
+        with _guarded(lambda error: self._uncommitted(made, error)):
             changes = {
                 d.model: decisions.unless_steered(d.change, self._record(d.model)) for d in made
             }
             self._snapshot = self._tools.store.commit(changes)
-        except TransientError as error:  # the branch cannot be written now: not for any of them
+            written = made
+        for decision in written:
+            self._committed(decision)
+
+    def _uncommitted(self, made: Sequence[Decision], error: Exception) -> None:
+        """Make each decision by itself: one bad change spoils no other."""
+        if isinstance(error, TransientError):  # the branch cannot be written now: by none of them
             for decision in made:
                 self._break(decision.model, error)
-        except Exception as error:  # noqa: BLE001  one bad change spoils no other
-            if len(made) == 1:
-                if not isinstance(error, Overtaken):  # else the next pass sees what was done
-                    self._break(made[0].model, error)
-                return
+        elif len(made) > 1:
             for decision in made:
                 self._commit([decision])
-        else:
-            for decision in made:
-                self._committed(decision)
+        elif not isinstance(error, Overtaken):  # else the next pass sees what was done
+            self._break(made[0].model, error)
 
     def _committed(self, decision: Decision) -> None:
         memory = self._of(decision.model)
@@ -264,30 +265,28 @@ class Engine:
             return
         now = self._tools.clock()
         self._note(name, lambda status: status.add_durations(name, result.seconds, now))
-        try:
+        with _guarded(lambda error: self._break(name, error)):
             version = self._tools.drafts(name, result, now)
-        except Exception as error:  # noqa: BLE001  one model's artifacts stop no other
-            self._break(name, error)
-            return
-        for warning in version.warnings:
-            self._listen(Warned(name, warning))
-        assert version.bundle is not None
-        self._of(name).drafts[version.bundle.md5] = version
-        self._of(name).lost.discard(version.bundle.md5)
+            for warning in version.warnings:
+                self._listen(Warned(name, warning))
+            assert version.bundle is not None
+            self._of(name).drafts[version.bundle.md5] = version
+            self._of(name).lost.discard(version.bundle.md5)
 
     def _serve(self, name: str) -> None:
         """Bring the target to the record; where that cannot be read, what is served stays."""
-        record = self._record(name)
         if (why := self._snapshot.quarantined.get(name)) is not None:
-            plan = TargetPlan("RecordCorrupt", why)
-        else:
-            try:
-                plan = self._tools.serving.converge(name, self._fleet.spec(name), record)
-            except Exception as error:  # noqa: BLE001  one model's target stops no other
-                plan = TargetPlan(*_told(error))
-                self._lose_champion(name, plan.reason)
-                if self._served.get(name, (None, None))[1] != plan:
-                    self._listen(Decided(name, plan.reason, plan.message, good=False))
+            self._served[name] = (self._champion(name), TargetPlan("RecordCorrupt", why))
+            return
+        with _guarded(lambda error: self._unserved(name, error)):
+            plan = self._tools.serving.converge(name, self._fleet.spec(name), self._record(name))
+            self._served[name] = (self._champion(name), plan)
+
+    def _unserved(self, name: str, error: Exception) -> None:
+        plan = TargetPlan(*_told(error))
+        self._lose_champion(name, plan.reason)
+        if self._served.get(name, (None, None))[1] != plan:
+            self._listen(Decided(name, plan.reason, plan.message, good=False))
         self._served[name] = (self._champion(name), plan)
 
     def _lose_champion(self, name: str, reason: str) -> None:
@@ -369,6 +368,15 @@ class Engine:
     def _tell(self, decision: Decision) -> None:
         d = decision
         self._listen(Decided(d.model, d.reason, d.message, good=d.good))
+
+
+@contextmanager
+def _guarded(broken: Callable[[Exception], None]) -> Iterator[None]:
+    """Hand whatever goes wrong in the block to `broken`: one model stops no other."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  the one guard of a pass, against bugs of ours too
+        broken(error)
 
 
 def _told(error: Exception) -> tuple[str, str]:
