@@ -146,7 +146,7 @@ def for_slot(root: Path, site: Path) -> str:
         UsageError: The repository has no DVC.
         TerminalError: A settings file cannot be read.
     """
-    from configobj import ConfigObj  # type: ignore[import-untyped]
+    from configobj import ConfigObj
 
     _, _, repository, local = _levels(root)
     settings = _merged([repository, local])

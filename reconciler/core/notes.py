@@ -85,8 +85,9 @@ def _subject(before: Record | None, after: Record, version: Version | None) -> s
         withdrawn = version is not None and version.outcome is Outcome.WITHDRAWN
         return f"Withdraw {model} {before.champion.number}" if withdrawn else f"Retire {model}"
     if version is not None:
-        same = before is not None and before.champion is not None and after.champion is version
-        judged = same and before.champion.number == version.number  # type: ignore[union-attr]
+        former = before.champion if before is not None else None
+        stays = former is not None and former.number == version.number
+        judged = stays and after.champion is version
         return f"{'Judge' if judged else _VERBS[version.outcome]} {model} {version.number}"
     challenger = before.challenger if before is not None else None
     if after.challenger is not None and after.challenger != challenger:
