@@ -14,6 +14,7 @@ from rich.text import Text
 from reconciler.controller.events import (
     Decided,
     Event,
+    Moved,
     Queued,
     StageEnded,
     StageStarted,
@@ -66,7 +67,7 @@ class Progress:
                 self._running[event.model] = ("queued", time.monotonic())
             case StageStarted():
                 self._running[event.model] = (event.stage, time.monotonic())
-            case StageEnded():
+            case StageEnded() | Moved():
                 pass
             case Trained():
                 self._running.pop(event.model, None)
@@ -90,7 +91,7 @@ def _lasting(event: Event) -> bool:
 
 def _line(event: Event) -> Text | None:
     match event:
-        case Queued():
+        case Queued() | Moved():
             return None
         case StageStarted():
             return Text(f"  {event.model}: {event.stage} …")

@@ -58,5 +58,16 @@ class Warned:
     message: str
 
 
-Event = Queued | StageStarted | StageEnded | Trained | Decided | Warned
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A model stands otherwise than it did when it was last looked at."""
+
+    model: str
+    sync: str
+    health: str
+    reason: str
+    message: str
+
+
+Event = Queued | StageStarted | StageEnded | Trained | Decided | Warned | Moved
 Listen = Callable[[Event], None]
