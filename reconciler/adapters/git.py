@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.adapters import git_output, process
+from reconciler.adapters.git_environment import OPTIONS, environment
 from reconciler.adapters.git_output import Entry
 from reconciler.errors import UsageError
 
@@ -24,31 +25,6 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.process import Completed
     from reconciler.errors import TerminalError, TransientError
-
-_SETTINGS = {
-    "core.hooksPath": "/dev/null",  # a hook of the user's must not run on our own commands
-    "core.fsmonitor": "false",
-    "core.sparseCheckout": "false",
-    "advice.detachedHead": "false",
-    "commit.gpgSign": "false",
-}
-_OPTIONS = tuple(part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}"))
-
-# Set while git runs a hook or an alias; they would lead our commands to another index or tree.
-_LOCAL = (
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_QUARANTINE_PATH",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,10 +350,8 @@ class Git:
         cwd: Path | None = None,
         check: bool = True,
     ) -> Completed:
-        argv = ("git", *_OPTIONS, *arguments)
-        clean = {key: value for key, value in os.environ.items() if key not in _LOCAL}
-        clean |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        done = process.run(argv, cwd or self.root, {**clean, **(env or {})}, input=input)
+        argv = ("git", *OPTIONS, *arguments)
+        done = process.run(argv, cwd or self.root, {**environment(), **(env or {})}, input=input)
         if check and done.code != 0:
             raise self._failed(arguments[0], done)
         return done
