@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from reconciler.adapters.status import StatusStore
     from reconciler.adapters.tree_memory import TreeMemory
     from reconciler.controller.artifacts import Artifacts
-    from reconciler.controller.engine import Tools
     from reconciler.controller.events import Listen
     from reconciler.controller.fleet import Fleet
+    from reconciler.controller.passes import Tools
     from reconciler.controller.reports import Reports
     from reconciler.controller.reproduction import Reproduction
     from reconciler.controller.serving import Serving
@@ -223,9 +223,9 @@ class Site:
         """Return everything that a pass over `fleet` needs, trainings included."""
         from reconciler.adapters import dvc_config
         from reconciler.adapters.slots import SlotPool
-        from reconciler.controller.engine import Tools
         from reconciler.controller.judging import Judging
         from reconciler.controller.measuring import measure
+        from reconciler.controller.passes import Tools
         from reconciler.controller.slices import Slices
         from reconciler.controller.training import Trainer
 

@@ -73,14 +73,31 @@ class Trainer:
 
     Invariants: at most one job per model; a job's result is handed out exactly once; a model
     stays in `running` until its result has been handed out.
+
+    Args:
+        work: Runs the stages of one model.
+        logs: Where each model's output goes.
+        jobs: How many run at once, at least 1.
+        listen: Told how far they are.
+        ended: Told of each model whose result is there, from a thread of the trainer's; None:
+            results are waited for with `take`.
     """
 
-    def __init__(self, work: Work, logs: Path, jobs: int, listen: Listen) -> None:
+    def __init__(
+        self,
+        work: Work,
+        logs: Path,
+        jobs: int,
+        listen: Listen,
+        ended: Callable[[str], None] | None = None,
+    ) -> None:
         self._work = work
         self._logs = logs
         self._listen = listen
         self._threads = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="training")
-        self._done: SimpleQueue[tuple[str, Result]] = SimpleQueue()
+        self._done: SimpleQueue[str] = SimpleQueue()
+        self._ended = ended or self._done.put
+        self._results: dict[str, Result] = {}
         self._jobs: dict[str, Job] = {}
 
     def start(self, fleet: Fleet, desired: Desired, known: Sequence[Mapping[str, Any]]) -> None:
@@ -111,11 +128,19 @@ class Trainer:
     def take(self, timeout_s: float) -> tuple[str, Result] | None:
         """Return the next finished model and its result; None when none ends within the time."""
         try:
-            model, result = self._done.get(timeout=timeout_s)
+            model = self._done.get(timeout=timeout_s)
         except Empty:
             return None
-        del self._jobs[model]
+        result = self.collect(model)
+        assert result is not None, "a result is handed out once"
         return model, result
+
+    def collect(self, model: str) -> Result | None:
+        """Return the result of a model's job, once; None while it runs, or where it has none."""
+        result = self._results.pop(model, None)
+        if result is not None:
+            del self._jobs[model]
+        return result
 
     def stop(self) -> None:
         """Cancel every job, ending its processes, and return when all have ended."""
@@ -134,7 +159,8 @@ class Trainer:
             return
         error = done.exception()
         result: Result = done.result() if error is None else _broken(job, error)
-        self._done.put((job.model, result))
+        self._results[job.model] = result
+        self._ended(job.model)
 
 
 def _broken(job: Job, error: BaseException) -> Broken:

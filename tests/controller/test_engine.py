@@ -19,9 +19,10 @@ from reconciler.adapters.status import StatusStore
 from reconciler.adapters.targets.memory import MemoryTarget
 from reconciler.controller import decisions
 from reconciler.controller import engine as engines
-from reconciler.controller.engine import Engine, Permit, Tools
+from reconciler.controller.engine import Engine
 from reconciler.controller.events import Decided, Event, Warned
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.passes import Permit, Tools
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Job, Trainer
 from reconciler.core import steering
