@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     OnStage = Callable[[str, State, float], None]
 
 #: Seconds between asking a run to end and ending it.
-GRACE_S = 5.0
+GRACE_S = 3.0
 
 _TAIL_BYTES = 1 << 16
 _REMOTE_S = 3600.0

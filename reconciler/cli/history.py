@@ -21,6 +21,7 @@ from reconciler.core.record import Outcome, Record, Version
 _STYLES = {
     Outcome.RELEASED: "green",
     Outcome.SUPERSEDED: "dim",
+    Outcome.CANCELLED: "dim",
     Outcome.INCONCLUSIVE: "yellow",
 }
 _METRICS = 2

@@ -14,7 +14,7 @@ from reconciler.cli.subject import Subject, subject
 from reconciler.controller.memory import Memory, observed
 from reconciler.core import compilation
 from reconciler.core.conditions import ConditionType
-from reconciler.core.plan import Desired, Plan, plan_release
+from reconciler.core.plan import Desired, Plan, Running, plan_release
 from reconciler.core.standing import MOVING
 from reconciler.core.target_plan import TargetPlan
 from reconciler.core.why import Facts, Trouble, Why, why
@@ -49,7 +49,7 @@ def facts(about: Subject) -> Facts:
     """Return everything that `why` looks at, gathered without changing anything."""
     site, desired, record = about.site, about.desired, about.record
     training = _leases(about).get(about.name)
-    running = desired.fingerprint if training and isinstance(desired, Desired) else None
+    running = Running(desired.fingerprint) if training and isinstance(desired, Desired) else None
     seen = observed(record, Memory(), running, about.mismatches)
     plan = plan_release(desired, seen, datetime.now(UTC))
     declared, path = _declared(about), site.workspace.logs / f"{about.name}.log"

@@ -126,6 +126,26 @@ def fail(model: str, broken: Broken, revision: str, keep: int, now: datetime) ->
     return Decision(model, change, broken.reason, message, False)
 
 
+def cancelled(model: str, broken: Broken, revision: str, keep: int, now: datetime) -> Decision:
+    """Return the decision that puts on record that a training was cut short, and for what."""
+
+    def change(record: Record | None) -> Record:
+        before = record or records.empty(model)
+        version = Version(
+            number=before.next_version,
+            outcome=Outcome.CANCELLED,
+            reason=broken.reason,
+            message=broken.message,
+            fingerprint=broken.fingerprint,
+            revision=broken.revision,
+            created=now,
+            timeout=broken.timeout,
+        )
+        return records.attempt(records.with_version(before, version, keep), revision)
+
+    return Decision(model, change, broken.reason, f"training {broken.message}", True)
+
+
 def retire(model: str, revision: str) -> Decision:
     """Return the decision that takes the model out of production and keeps its history."""
 

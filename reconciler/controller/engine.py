@@ -141,7 +141,7 @@ class Engine:
     def _take_in(self, name: str, result: Artifacts | Broken) -> None:
         if isinstance(result, Broken):
             self._memory.setdefault(name, Memory()).broken.append(result)
-            if result.transient:  # the others are told when they are on record
+            if result.transient and not result.superseded:  # the others: once they are on record
                 self._listen(Decided(name, result.reason, result.message, good=False))
             return
         now = self._tools.clock()

@@ -59,7 +59,7 @@ class Memory:
 def observed(
     record: Record | None,
     memory: Memory,
-    running: str | None,
+    running: Running | None,
     mismatches: tuple[Mismatch, ...],
     *,
     foreign: bool = False,
@@ -80,7 +80,7 @@ def observed(
         recorded=record is not None,
         champion=champion.bundle_digest if champion else None,
         candidates=tuple(candidates),
-        running=None if running is None else Running(running),
+        running=running,
         broken=(*(_failure(v) for v in versions if _spent(v)), *memory.broken),
         holds=record.holds if record else (),
         mismatches=mismatches,

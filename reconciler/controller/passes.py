@@ -25,6 +25,7 @@ from reconciler.controller.training import Artifacts, Trainer
 from reconciler.core.candidates import Candidate
 from reconciler.core.plan import (
     Action,
+    Cancel,
     Confirm,
     Desired,
     Fail,
@@ -34,6 +35,7 @@ from reconciler.core.plan import (
     Reject,
     Release,
     Retire,
+    Supersede,
     Train,
     plan_release,
 )
@@ -140,6 +142,8 @@ class Pass:
                 case (Train(),):
                     self.tools.trainer.start(self.fleet, self._wanted(), blocks(self.record))
                     return self.plan()
+                case (Cancel(),):
+                    self.tools.trainer.cancel(self.name, plan.message)
                 case (Judge() as action,):
                     if not self._judge(action):
                         return plan
@@ -219,6 +223,8 @@ class Pass:
                 return decisions.reject(name, self._draft(bundle), revision, keep)
             case Fail(broken):
                 return decisions.fail(name, broken, revision, keep, self.tools.clock())
+            case Supersede(broken):
+                return decisions.cancelled(name, broken, revision, keep, self.tools.clock())
             case Retire():
                 return decisions.retire(name, revision)
         raise AssertionError(f"not a decision: {action}")

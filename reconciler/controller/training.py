@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from reconciler.controller.events import Event, Listen, Queued, StageEnded, StageStarted, Trained
 from reconciler.controller.fleet import Fleet
-from reconciler.core.plan import Broken, Desired
+from reconciler.core.plan import Broken, Desired, Running
 from reconciler.errors import ReconcilerError, SpecError, TerminalError
 
 #: What a machine lacks, whatever is declared: never held against a fingerprint.
@@ -72,7 +72,8 @@ class Trainer:
     """Runs jobs on at most `jobs` threads; passes start them and ask, and never wait for one.
 
     Invariants: at most one job per model; a job's result is handed out exactly once; a model
-    stays in `running` until its result has been handed out.
+    stays in `running` until its result has been handed out. A job that was cancelled before it
+    began has no result.
 
     Args:
         work: Runs the stages of one model.
@@ -99,6 +100,9 @@ class Trainer:
         self._ended = ended or self._done.put
         self._results: dict[str, Result] = {}
         self._jobs: dict[str, Job] = {}
+        self._futures: dict[str, Future[Artifacts]] = {}
+        self._cut: dict[str, str] = {}
+        """Why the running job of a model was cancelled."""
 
     def start(self, fleet: Fleet, desired: Desired, known: Sequence[Mapping[str, Any]]) -> None:
         """Start the stages of one model, or queue them when every slot is taken.
@@ -114,12 +118,38 @@ class Trainer:
         self._jobs[job.model] = job
         self._listen(Queued(job.model))
         future = self._threads.submit(self._run, job)
+        self._futures[job.model] = future
         future.add_done_callback(lambda done: self._finish(job, done))
 
-    def running(self, model: str) -> str | None:
-        """Return the fingerprint that is being trained for `model`; None when none is."""
+    def running(self, model: str) -> Running | None:
+        """Return what is being trained for `model`; None when nothing is."""
         job = self._jobs.get(model)
-        return None if job is None else job.desired.fingerprint
+        if job is None:
+            return None
+        return Running(job.desired.fingerprint, ending=job.cancelled.is_set())
+
+    def cancel(self, model: str, why: str) -> bool:
+        """End the job of a model, if it has one, and return at once; `running` says it is ending.
+
+        Its processes are asked to end, and killed after a grace; then it is handed out as a
+        Broken that is `superseded`. One whose stages had all ended by then keeps its result.
+
+        Args:
+            model: The model's name.
+            why: What takes its place, as the message of that Broken.
+
+        Returns:
+            Whether it had not begun: it is gone, has started nothing, and has no result.
+        """
+        job = self._jobs.get(model)
+        if job is None:
+            return False
+        if self._futures[model].cancel():
+            self._drop(model)
+            return True
+        self._cut[model] = why
+        job.cancelled.set()
+        return False
 
     def busy(self) -> bool:
         """Return whether any job has not handed out its result."""
@@ -139,7 +169,7 @@ class Trainer:
         """Return the result of a model's job, once; None while it runs, or where it has none."""
         result = self._results.pop(model, None)
         if result is not None:
-            del self._jobs[model]
+            self._drop(model)
         return result
 
     def stop(self) -> None:
@@ -147,6 +177,10 @@ class Trainer:
         for job in list(self._jobs.values()):
             job.cancelled.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _drop(self, model: str) -> None:
+        del self._jobs[model], self._futures[model]
+        self._cut.pop(model, None)
 
     def _run(self, job: Job) -> Artifacts:
         began = time.monotonic()
@@ -158,22 +192,27 @@ class Trainer:
         if done.cancelled():
             return
         error = done.exception()
-        result: Result = done.result() if error is None else _broken(job, error)
+        cut = self._cut.get(job.model)
+        result: Result = done.result() if error is None else _broken(job, error, cut)
         self._results[job.model] = result
         self._ended(job.model)
 
 
-def _broken(job: Job, error: BaseException) -> Broken:
+def _broken(job: Job, error: BaseException, cut: str | None) -> Broken:
     """Return what ended the job; an error that is none of ours is a bug, and stops no other."""
     known = isinstance(error, ReconcilerError)
     lasting = isinstance(error, SpecError | TerminalError) and error.reason not in _OF_THE_MACHINE
-    return Broken(
+    broken = Broken(
         fingerprint=job.desired.fingerprint,
         reason=error.reason if isinstance(error, ReconcilerError) else "InternalError",
         message=str(error) if known else f"{type(error).__name__}: {error}",
         transient=not lasting,
         timeout=job.desired.timeout,
+        revision=job.desired.revision,
     )
+    if cut is None or lasting or not known:
+        return broken
+    return replace(broken, reason="Superseded", message=cut, superseded=True)
 
 
 def told(model: str, listen: Listen) -> Callable[[str, str, float], None]:

@@ -17,6 +17,7 @@ _VERBS = {
     Outcome.INCONCLUSIVE: "Leave undecided",
     Outcome.WITHDRAWN: "Withdraw",
     Outcome.SUPERSEDED: "Supersede",
+    Outcome.CANCELLED: "Cut short",
 }
 
 

@@ -43,9 +43,11 @@ class Invalid:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A training in the background."""
+    """A training in the background, started at this revision or at an earlier one."""
 
     fingerprint: str
+    ending: bool = False
+    """It was cancelled, and its processes have not all ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ class Broken:
 
     timeout: str | None = None
     recorded: bool = False
+    revision: str = ""
+    """The commit that it was started at; empty where it is on record."""
+    superseded: bool = False
+    """It was cut short for a newer revision: held against nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,21 @@ class Fail:
     broken: Broken
 
 
-Action = Retire | Train | Judge | Release | Confirm | Reject | Fail
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a training that nothing declares any more, with every process of it."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """Put on record that a training was cut short, and for what."""
+
+    broken: Broken
+
+
+Action = Retire | Train | Judge | Release | Confirm | Reject | Fail | Cancel | Supersede
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +196,31 @@ def plan_release(desired: Desired | Invalid | None, observed: Observed, now: dat
         if plan is not None:
             return plan
     raise AssertionError("the last rule answers always")
+
+
+def _supersede(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
+    """End a training that is declared no more, and put on record what was cut short.
+
+    What is declared is wanted, whatever revision its training was started at and whatever is held:
+    a hold may end any moment. A spec that cannot be followed leaves the last good one in force.
+    """
+    if isinstance(desired, Invalid):
+        return None
+    declared = None if desired is None else desired.fingerprint
+    running = observed.running
+    if running and not running.ending and running.fingerprint != declared:
+        return Plan("Superseded", _successor(desired), (Cancel(running.fingerprint),))
+    cut = next((broken for broken in observed.broken if broken.superseded), None)
+    if cut is None or (desired is None and not observed.recorded):
+        return None
+    return Plan("Superseded", cut.message, (Supersede(cut),))
+
+
+def _successor(desired: Desired | None) -> str:
+    """Return what takes the place of a training that is cut short."""
+    if desired is None:
+        return "cut short: its spec is gone from the tracked branch"
+    return f"cut short: revision {desired.revision[:10]} declares another model"
 
 
 def _retire(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
@@ -211,7 +256,7 @@ def _refuse(desired: Desired | Invalid | None, observed: Observed, _: datetime) 
     if isinstance(desired, Invalid):
         return Plan(desired.reason, desired.message)
     assert desired is not None
-    if observed.of(desired.fingerprint) or observed.running:
+    if observed.of(desired.fingerprint) or _trains(desired, observed):
         return None
     if observed.mismatches:
         found = ", ".join(str(item) for item in observed.mismatches)
@@ -232,14 +277,21 @@ def _refusal(broken: Broken) -> Plan:
 
 def _train(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
     assert isinstance(desired, Desired)
-    if observed.running and observed.running.fingerprint == desired.fingerprint:
+    if _trains(desired, observed):
         return Plan("Training", "its stages are running")
     if observed.of(desired.fingerprint):
         return None
     for broken in observed.broken:
         if broken.fingerprint == desired.fingerprint and broken.timeout == desired.timeout:
             return Plan("TrainingFailed", broken.message, (Fail(broken),))
+    if observed.running:
+        return Plan("NotTrained", "waits until the training that was cut short has ended")
     return Plan("NotTrained", "no artifact of this fingerprint", (Train(desired.fingerprint),))
+
+
+def _trains(desired: Desired, observed: Observed) -> bool:
+    running = observed.running
+    return running is not None and not running.ending and running.fingerprint == desired.fingerprint
 
 
 def _judge(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
@@ -323,4 +375,4 @@ def _asked(desired: Desired, candidate: Candidate, observed: Observed) -> str:
     return question(desired.spec.spec.acceptance, candidate, champion)
 
 
-RULES: tuple[Rule, ...] = (_retire, _hold, _refuse, _train, _judge, _release, _settle)
+RULES: tuple[Rule, ...] = (_supersede, _retire, _hold, _refuse, _train, _judge, _release, _settle)

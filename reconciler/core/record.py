@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -36,6 +36,8 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "inconclusive"
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    """A newer revision came while it was trained: it left no bundle, and blocks nothing."""
 
 
 _ATOMS = frozenset({str, int, bool, type(None)})
@@ -171,7 +173,8 @@ class Record(_Frozen):
     """The decisions about one model.
 
     `versions` holds the last ten tried, ascending by number; the champion, the challenger and
-    the champion's predecessor stay in it however old they are.
+    the champion's predecessor stay in it however old they are. Of those that were cancelled only
+    the last stays: a busy day must not push out what could be released again.
     """
 
     api_version: Annotated[Literal["reconciler/record/v1"], Field(alias="apiVersion")] = API_VERSION
@@ -206,8 +209,9 @@ class Record(_Frozen):
         return next((v for v in self.versions if v.number == number), None)
 
     def by_fingerprint(self, fingerprint: str) -> Version | None:
-        """Return the newest version with this fingerprint; None when none is kept."""
-        return next((v for v in reversed(self.versions) if v.fingerprint == fingerprint), None)
+        """Return the newest version with this fingerprint that was not cut short; None without."""
+        ended = (v for v in reversed(self.versions) if v.outcome is not Outcome.CANCELLED)
+        return next((v for v in ended if v.fingerprint == fingerprint), None)
 
     def by_bundle(self, digest: str) -> Version | None:
         """Return the newest version with this bundle digest; None when none is kept."""
@@ -365,8 +369,9 @@ def _former(record: Record, versions: Iterable[Version]) -> Version | None:
     )
 
 
-def _pruned(record: Record, versions: Iterable[Version], keep: int, *, next_version: int) -> Record:
-    every = tuple(versions)
+def _pruned(record: Record, versions: Sequence[Version], keep: int, *, next_version: int) -> Record:
+    cut = [v.number for v in versions if v.outcome is Outcome.CANCELLED]
+    every = tuple(v for v in versions if v.number not in cut[:-1])
     former = _former(record, every)
     needed = {v.number for v in (*every[-max(keep, 1) :], record.champion, former) if v}
     if record.challenger is not None:

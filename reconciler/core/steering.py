@@ -221,6 +221,8 @@ def _fate(version: Version) -> str:
             return f"was inconclusive{why}"
         case Outcome.WITHDRAWN:
             return f"was withdrawn{why}"
+        case Outcome.CANCELLED:
+            return f"was not trained to the end{why}"
         case _:
             return "was in production before"
 
@@ -231,6 +233,8 @@ def _instead(version: Version, model: str) -> str:
             return f"`reconciler rollback {model} --to {version.number}` goes back to it"
         case Outcome.FAILED | Outcome.WITHDRAWN:
             return f"`reconciler retry {model}` tries again"
+        case Outcome.CANCELLED:
+            return f"commit the spec of {version.revision[:10]} again: it is trained again"
         case _:
             return (
                 "only what the gate left open can be promoted; to let this version in, change its"

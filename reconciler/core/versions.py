@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.core.case import Rival, Rivalry, Unscorable
 from reconciler.core.comparison import compare
-from reconciler.core.record import Record, Version
+from reconciler.core.record import Outcome, Record, Version
 from reconciler.core.steering import kept
 from reconciler.errors import UsageError
 from reconciler.spec.metrics import METRICS
@@ -51,7 +51,7 @@ def chosen(record: Record, one: int | None, other: int | None) -> tuple[Version,
     Args:
         record: The model's record.
         one: A version; None: the champion.
-        other: A version; None: the newest, or beside the newest what came before it.
+        other: A version; None: the newest that was trained to an end, or beside it the one before.
 
     Raises:
         UsageError: They are one and the same, or not kept.
@@ -70,10 +70,10 @@ def chosen(record: Record, one: int | None, other: int | None) -> tuple[Version,
 
 
 def _default(record: Record, one: Version | None) -> tuple[Version, Version]:
-    newest = record.versions[-1] if record.versions else None
-    first = one or record.champion or (record.versions[-2] if len(record.versions) > 1 else None)
-    if newest is None or first is None or len(record.versions) == 1:
-        count = len(record.versions)
+    versions = [v for v in record.versions if v.outcome is not Outcome.CANCELLED]
+    count, newest = len(versions), versions[-1] if versions else None
+    first = one or record.champion or (versions[-2] if count > 1 else None)
+    if newest is None or first is None or count == 1:
         raise UsageError(
             f"{record.model} has {count} version{'' if count == 1 else 's'}: nothing to compare",
             reason="NothingToCompare",
@@ -81,7 +81,7 @@ def _default(record: Record, one: Version | None) -> tuple[Version, Version]:
         )
     if first.number != newest.number:
         return first, newest
-    return record.versions[-2], newest
+    return versions[-2], newest
 
 
 def pairs(old: Version, new: Version, rival: Rival | str) -> tuple[Pair, ...]:

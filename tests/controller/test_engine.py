@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -141,8 +142,12 @@ class World:
         *models: Desired | Invalid,
         names: tuple[str, ...] = (),
         permit: Permit = lambda _model, _action: True,
+        before: Desired | None = None,
     ) -> dict[str, Standing]:
-        """Run one apply over what is declared; an Invalid is called `m`."""
+        """Run one apply over what is declared; an Invalid is called `m`.
+
+        `before` is in training already when it begins.
+        """
         by_name = {m.spec.name if isinstance(m, Desired) else "m": m for m in models}
         revision = next((m.revision for m in models if isinstance(m, Desired)), "r9")
         fleet = Fleet(revision, {}, Params(), {}, by_name, (), {}, {})
@@ -158,6 +163,10 @@ class World:
             mismatches=self.mismatches,
         )
         engine = Engine(fleet, tools, self.events.append, permit)
+        if before is not None:
+            trainer.start(fleet, before, ())
+            while before.fingerprint not in self.trained:
+                time.sleep(0.001)
         try:
             return engine.converge(names or engine.names())
         finally:
@@ -685,3 +694,31 @@ def test_a_word_for_a_version_ends_with_the_rules_it_was_given_for(world: World)
     stands = world.apply(declared(floor=0.6, revision="r2"))["m"]
     assert stands.reason == "Inconclusive"
     assert world.champion().number == 1
+
+
+def test_a_training_of_an_earlier_revision_is_cut_short_recorded_and_trained_after_a_revert(
+    world: World,
+) -> None:
+    def work(job: Job) -> None:
+        if job.desired.fingerprint == "fp1" and job.cancelled.wait(5):
+            raise TransientError("the run was cancelled", reason="Cancelled")
+
+    world.work, world.jobs = work, 1
+    earlier = declared(fingerprint="fp1", revision="r1")
+    stands = world.apply(declared(fingerprint="fp2", revision="r2"), before=earlier)["m"]
+    assert stands.as_declared
+    assert world.outcomes() == [(1, "cancelled"), (2, "released")]
+    cut = world.record().versions[0]
+    assert (cut.fingerprint, cut.revision, cut.reason) == ("fp1", "r1", "Superseded")
+    assert "revision r2 declares another model" in cut.message
+    assert [reason for _, reason in world.told()] == ["Superseded", "Released"]
+
+    world.work = lambda job: None
+    assert world.apply(declared(fingerprint="fp1", revision="r3"))["m"].as_declared
+    assert world.trained == ["fp1", "fp2", "fp1"]
+
+
+def test_a_training_of_an_earlier_revision_that_is_declared_still_goes_on(world: World) -> None:
+    earlier = declared(revision="r1", floor=0.9)
+    assert world.apply(declared(revision="r2"), before=earlier)["m"].as_declared
+    assert (world.trained, world.outcomes()) == (["fp1"], [(1, "released")])

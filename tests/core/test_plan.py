@@ -13,6 +13,7 @@ from reconciler.core.candidates import Candidate, same_rules
 from reconciler.core.plan import (
     Action,
     Broken,
+    Cancel,
     Confirm,
     Desired,
     Fail,
@@ -24,6 +25,7 @@ from reconciler.core.plan import (
     Release,
     Retire,
     Running,
+    Supersede,
     Train,
     plan_release,
 )
@@ -82,6 +84,12 @@ class World:
     champion: str | None = None
     failures: list[Broken] = field(default_factory=list)
     running: str | None = None
+    ending: str | None = None
+    """Why what runs was cancelled; None: it was not."""
+    slow: bool = False
+    """Trainings go on until a test ends them."""
+    cut: list[str] = field(default_factory=list)
+    """What was cancelled, in order."""
     trained: list[str] = field(default_factory=list)
     released: list[tuple[str, Outcome | None]] = field(default_factory=list)
     exists: bool = False
@@ -96,14 +104,19 @@ class World:
             recorded=self.exists,
             champion=self.champion,
             candidates=tuple(merged.values()),
-            running=None if self.running is None else Running(self.running),
+            running=Running(self.running, self.ending is not None) if self.running else None,
             broken=tuple(self.failures),
             holds=tuple(self.holds),
         )
 
     def finish_training(self) -> None:
         fingerprint, self.running = self.running, None
+        why, self.ending = self.ending, None
         if fingerprint is None:
+            return
+        if why is not None and lot(self.seed, "too late", fingerprint) < 80:
+            at = Broken(fingerprint, "Superseded", why, transient=True, superseded=True)
+            self.failures.append(at)
             return
         if lot(self.seed, "breaks", fingerprint) < self.broken_share:
             self.failures.append(Broken(fingerprint, "TrainingFailed", "it broke"))
@@ -117,13 +130,14 @@ class World:
     def crash(self) -> None:
         """Lose everything that is not on record."""
         self.memory.clear()
-        self.running = None
+        self.running = self.ending = None
         self.failures = [b for b in self.failures if b.recorded]
 
     def execute(self, action: Action) -> None:
         match action:
             case Train(fingerprint):
                 assert self.observe().of(fingerprint) is None, "trained what was at hand"
+                assert self.running is None, "trained beside a training"
                 self.trained.append(fingerprint)
                 self.running = fingerprint
             case Judge(bundle, question):
@@ -146,6 +160,13 @@ class World:
                 self.exists = True
             case Retire():
                 self.champion = None
+            case Cancel(fingerprint):
+                assert (self.running, self.ending) == (fingerprint, None), "cancelled in vain"
+                self.ending = "a newer revision came"
+                self.cut.append(fingerprint)
+            case Supersede(broken):
+                self.failures.remove(broken)
+                self.exists = True
 
     def steer(self, verb: str, want: Desired | Invalid | None) -> None:
         """Do what a person may do to the record at any moment."""
@@ -189,7 +210,8 @@ class World:
 
 def settle(world: World, want: Desired | Invalid | None, passes: int = 40) -> Plan:
     for _ in range(passes):
-        world.finish_training()
+        if not world.slow or world.ending is not None:
+            world.finish_training()
         plan = plan_release(want, world.observe(), NOW)
         if not plan.actions:
             return plan
@@ -234,7 +256,8 @@ def test_a_hostile_world_settles_once_it_is_left_alone(
         for _ in range(6):
             if next(fault, 99) < 30:
                 world.crash()
-            world.finish_training()
+            if next(fault, 99) > 40:
+                world.finish_training()
             for action in plan_release(want, world.observe(), NOW).actions:
                 if next(fault, 99) < 80:
                     world.execute(action)
@@ -279,7 +302,8 @@ def test_steering_a_hostile_world_breaks_no_hold_and_repeats_no_training(
         for _ in range(4):
             if next(fault, 99) < 30:
                 world.crash()
-            world.finish_training()
+            if next(fault, 99) > 40:
+                world.finish_training()
             for action in plan_release(want, world.observe(), NOW).actions:
                 if next(fault, 99) < 80:
                     world.execute(action)
@@ -299,6 +323,39 @@ def test_no_released_version_ever_failed_its_gate(
     assert all(verdict is Outcome.PASSED for _, verdict in world.released)
 
 
+@given(st.integers(0, 10_000), histories)
+@settings(deadline=None, max_examples=300)
+def test_of_trainings_that_outlive_revisions_only_what_is_declared_goes_on(
+    seed: int, history: list[Desired | Invalid | None]
+) -> None:
+    world, declared = World(seed, broken_share=20, slow=True), None
+    for want in history:
+        before, cut = world.running, list(world.cut)
+        settle(world, want)
+        if isinstance(want, Invalid):
+            assert (world.running, world.cut) == (before, cut)
+            continue
+        declared = want.fingerprint if want else None
+        assert world.running in (None, declared)
+        assert declared is None or declared not in world.cut[len(cut) :]
+    world.slow = False
+    settle(world, history[-1])
+    assert not any(broken.superseded for broken in world.failures) or not world.exists
+
+
+@given(st.integers(0, 10_000), wishes, wishes)
+@settings(deadline=None, max_examples=100)
+def test_a_revert_to_what_was_cut_short_trains_it_again(
+    seed: int, first: Desired, second: Desired
+) -> None:
+    world = World(seed, slow=True)
+    for want in (first, second, first):
+        settle(world, want)
+    assert world.running == first.fingerprint or world.observe().of(first.fingerprint)
+    both = [first.fingerprint, second.fingerprint]
+    assert world.cut == (both if both[0] != both[1] else [])
+
+
 def test_an_unknown_model_is_trained() -> None:
     assert plan_release(desired(), Observed(), NOW).actions == (Train("fp1"),)
 
@@ -306,6 +363,45 @@ def test_an_unknown_model_is_trained() -> None:
 def test_a_running_training_is_awaited_and_not_started_twice() -> None:
     plan = plan_release(desired(), Observed(running=Running("fp1")), NOW)
     assert (plan.reason, plan.actions) == ("Training", ())
+
+
+def test_a_training_that_is_declared_no_more_is_cancelled_and_the_next_waits_for_its_end() -> None:
+    seen = Observed(running=Running("fp1"))
+    plan = plan_release(replace(desired(alpha=2), revision="abcdef1234567"), seen, NOW)
+    assert plan.actions == (Cancel("fp1"),)
+    assert plan.message == "cut short: revision abcdef1234 declares another model"
+    ending = Observed(running=Running("fp1", ending=True))
+    assert plan_release(desired(alpha=2), ending, NOW).actions == ()
+    assert plan_release(desired(alpha=1), ending, NOW).actions == ()
+    assert plan_release(None, seen, NOW).actions == (Cancel("fp1"),)
+
+
+def test_what_is_at_hand_is_released_while_a_cancelled_training_ends() -> None:
+    ready = Candidate("fp1", "b", "e")
+    ending = Observed(running=Running("fp2", ending=True), candidates=(ready,))
+    assert isinstance(plan_release(desired(alpha=1), ending, NOW).actions[0], Judge)
+    production = replace(ending, recorded=True, champion="b")
+    assert plan_release(None, production, NOW).actions == (Retire(),)
+
+
+def test_what_is_declared_trains_on_under_a_broken_spec_and_under_a_hold_and_nothing_else() -> None:
+    running = Observed(recorded=True, running=Running("fp1"))
+    assert plan_release(Invalid("InvalidSpec", "specs/m.yaml:1:1"), running, NOW).actions == ()
+    by_name = Hold(reason="back", by="Ada", since=NOW, against=("fp1",))
+    for hold in (HOLD, by_name):
+        held = replace(running, holds=(hold,))
+        assert plan_release(desired(alpha=1), held, NOW) == Plan("Held", str(hold))
+        assert plan_release(desired(alpha=2), held, NOW).actions == (Cancel("fp1"),)
+
+
+def test_what_was_cut_short_is_put_on_record_once_and_held_against_nothing() -> None:
+    cut = Broken("fp1", "Superseded", "cut short", transient=True, revision="r1", superseded=True)
+    seen = Observed(recorded=True, broken=(cut,))
+    for want in (desired(alpha=1), desired(alpha=2), None):
+        assert plan_release(want, seen, NOW).actions == (Supersede(cut),)
+    assert plan_release(Invalid("RecordCorrupt", "deployed"), seen, NOW).actions == ()
+    gone = replace(seen, recorded=False)
+    assert plan_release(None, gone, NOW) == Plan("Absent", "not declared and not recorded")
 
 
 def test_what_this_history_never_declared_is_left_alone() -> None:

@@ -121,6 +121,18 @@ def test_ten_versions_are_kept_and_an_older_champion_stays_beside_them() -> None
     assert record.next_version == 20
 
 
+def test_of_cancelled_versions_the_last_stays_so_they_push_one_out_at_most() -> None:
+    record = tried(10)
+    for number in range(11, 31):
+        cut = version(number, "g", outcome=Outcome.CANCELLED, bundle=None)
+        record = with_version(record, cut)
+
+    assert [v.number for v in record.versions] == [*range(2, 11), 30]
+    assert record.by_fingerprint("g") is None
+    assert forget(record, "g") == record
+    assert from_plain(json.loads(json.dumps(to_plain(record)))) == record
+
+
 def test_the_version_to_roll_back_to_outlives_any_number_of_rejected_attempts() -> None:
     record = promote(promote(tried(2), 1, "r1"), 2, "r2")
     for number in range(3, 30):
