@@ -40,6 +40,13 @@ class Plain(StrEnum):
     JSON = "json"
 
 
+class LogFormat(StrEnum):
+    """A log for people or for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Plans(StrEnum):
     """Output of plans: for people, for programs, as a comment on a pull request."""
 

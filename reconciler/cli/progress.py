@@ -14,6 +14,7 @@ from rich.text import Text
 from reconciler.controller.events import (
     Decided,
     Event,
+    Happened,
     Moved,
     Queued,
     StageEnded,
@@ -67,7 +68,7 @@ class Progress:
                 self._running[event.model] = ("queued", time.monotonic())
             case StageStarted():
                 self._running[event.model] = (event.stage, time.monotonic())
-            case StageEnded() | Moved():
+            case StageEnded() | Moved() | Happened():
                 pass
             case Trained():
                 self._running.pop(event.model, None)
@@ -91,7 +92,7 @@ def _lasting(event: Event) -> bool:
 
 def _line(event: Event) -> Text | None:
     match event:
-        case Queued() | Moved():
+        case Queued() | Moved() | Happened():
             return None
         case StageStarted():
             return Text(f"  {event.model}: {event.stage} …")

@@ -48,6 +48,12 @@ class Decided:
     message: str
     good: bool
     """Whether it moves the model to what is declared."""
+    revision: str | None = None
+    """The commit that it follows; None: it follows none."""
+    fingerprint: str | None = None
+    """What it is about; None: no one artifact."""
+    version: int | None = None
+    """The version it is about, by number; None: none is on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +75,19 @@ class Moved:
     message: str
 
 
-Event = Queued | StageStarted | StageEnded | Trained | Decided | Warned | Moved
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something about the daemon itself: it started, looked at a commit, lost a remote, stops."""
+
+    reason: str
+    message: str
+    good: bool = True
+    """Whether nobody needs to look."""
+    revision: str | None = None
+    """The commit that is followed; None: it is about none."""
+    seconds: float | None = None
+    """How long it took; None: it has no length."""
+
+
+Event = Queued | StageStarted | StageEnded | Trained | Decided | Warned | Moved | Happened
 Listen = Callable[[Event], None]
