@@ -19,21 +19,56 @@ from reconciler.core.standing import Standing
 from reconciler.errors import ReconcilerError, UsageError
 
 
-def run(models: tuple[str, ...], rev: str | None, jobs: int | None, plan: Path | None) -> int:
-    """Return 0 when every model is as declared, 1 when one is not, 130 when interrupted."""
+def run(
+    models: tuple[str, ...],
+    rev: str | None,
+    jobs: int | None,
+    plan: Path | None,
+    *,
+    allow: bool = False,
+) -> int:
+    """Return 0 when every model is as declared, 1 when one is not, 130 when interrupted.
+
+    With `allow`, the commit may change as much at once as it does, now and later.
+    """
     console = Console()
-    kept = None if plan is None else read(plan)
-    if kept is not None and (models or rev is not None):
-        raise UsageError(
-            "--plan says which models and which commit: give no others with it",
-            reason="Contradiction",
-        )
+    kept = None if plan is None else _kept(plan, models, rev, allow=allow)
+    if allow and (at_work := _allow(rev or "HEAD")):
+        console.print(at_work, highlight=False, markup=False, soft_wrap=True)
+        return 1
     try:
         standings, told = _converged(console, models, rev or "HEAD", jobs, kept)
     except KeyboardInterrupt:
         console.print("interrupted; what was trained is kept, the next apply goes on from there")
         return 130
     return max(_report(console, standings, told), _shared(console))
+
+
+def _kept(plan: Path, models: tuple[str, ...], rev: str | None, *, allow: bool) -> KeptPlan:
+    """Return a plan that was kept, with which nothing else may be said."""
+    if models or rev is not None:
+        raise UsageError(
+            "--plan says which models and which commit: give no others with it",
+            reason="Contradiction",
+        )
+    if allow:
+        raise UsageError(
+            "--plan carries out what the plan holds, and a mass change is allowed when it is made",
+            reason="Contradiction",
+            hint="`reconciler plan --allow-mass-change --out FILE`",
+        )
+    return read(plan)
+
+
+def _allow(rev: str) -> str:
+    """Let a commit change as much as it does; return who goes on with it, where somebody does."""
+    site = open_site()
+    commit = site.git.resolve(rev)
+    site.workspace.prepare()
+    site.workspace.allow(commit)
+    if (holder := site.workspace.holder()) is None:
+        return ""
+    return f"commit {commit[:7]} is allowed; process {holder}, at work here, goes on with it"
 
 
 def _shared(console: Console) -> int:
@@ -64,10 +99,10 @@ def _converged(
         tools = site.tools(fleet, jobs or os.cpu_count() or 1, progress)
         try:
             if kept is None:
-                engine = Engine(fleet, tools, progress)
+                engine = Engine(fleet, tools, progress, allowed=site.workspace.allowed())
                 names = _chosen(engine, models)
-            else:
-                engine = Engine(fleet, tools, progress, kept.allows)
+            else:  # what it would change was shown when it was made
+                engine = Engine(fleet, tools, progress, kept.allows, fleet.revision)
                 names = tuple(kept.models)
             standings = engine.converge(names)
         finally:

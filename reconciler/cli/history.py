@@ -20,6 +20,7 @@ from reconciler.core.record import Outcome, Record, Version
 
 _STYLES = {
     Outcome.RELEASED: "green",
+    Outcome.ACCEPTED: "yellow",
     Outcome.SUPERSEDED: "dim",
     Outcome.CANCELLED: "dim",
     Outcome.INCONCLUSIVE: "yellow",

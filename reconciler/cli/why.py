@@ -14,9 +14,10 @@ from reconciler.cli.subject import Subject, subject
 from reconciler.controller.memory import Memory, observed
 from reconciler.core import compilation
 from reconciler.core.conditions import ConditionType
-from reconciler.core.plan import Desired, Plan, Running, plan_release
+from reconciler.core.plan import Desired, Plan, plan_release
 from reconciler.core.standing import MOVING
 from reconciler.core.target_plan import TargetPlan
+from reconciler.core.trainings import Running
 from reconciler.core.why import Facts, Trouble, Why, why
 from reconciler.errors import ReconcilerError, TransientError
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from reconciler.core import record as records
 from reconciler.core import verdict as gate
-from reconciler.core.plan import Broken
 from reconciler.core.record import Outcome, Record, Version
+from reconciler.core.trainings import Broken
 
 Change = Callable[[Record | None], Record]
 
@@ -64,6 +64,18 @@ def release(
         return Decision(model, change, "Released", message, True, _of(version))
     message = f"rolled back to version {version.number}: {_figures(version)}"
     return Decision(model, change, "RolledBack", message, True, _of(version))
+
+
+def accept(model: str, version: Version, revision: str, keep: int) -> Decision:
+    """Return the decision that puts on record that `version` may be released, and waits."""
+
+    def change(record: Record | None) -> Record:
+        entered = record or records.empty(model)
+        changed, _ = _enter(entered, version, Outcome.ACCEPTED, keep)
+        return records.attempt(changed, revision)
+
+    message = f"accepted, its release waits: {_figures(version)}"
+    return Decision(model, change, "Accepted", message, True, _of(version))
 
 
 def confirm(

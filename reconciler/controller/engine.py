@@ -14,12 +14,14 @@ from reconciler.controller import decisions
 from reconciler.controller.decisions import Decision, Overtaken
 from reconciler.controller.events import Decided, Listen, Warned
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.guards import guards
 from reconciler.controller.memory import Memory
 from reconciler.controller.passes import Pass, Permit, Tools, guarded, told
 from reconciler.controller.training import Artifacts
-from reconciler.core.plan import TRANSIENT_PAUSE, Broken, Plan
+from reconciler.core.plan import TRANSIENT_PAUSE, Plan
 from reconciler.core.standing import Standing, standing
 from reconciler.core.target_plan import AT_REST, TargetPlan
+from reconciler.core.trainings import Broken
 from reconciler.errors import ReconcilerError, TransientError
 
 #: Decisions that come this close together share a commit.
@@ -35,6 +37,7 @@ class Engine:
         tools: Tools,
         listen: Listen,
         permit: Permit = lambda _model, _action: True,
+        allowed: str | None = None,
     ) -> None:
         self._fleet = fleet
         self._tools = tools
@@ -47,6 +50,7 @@ class Engine:
         """The champion that each target was last asked to serve, and how that ended."""
         self._status_lost = False
         self._snapshot = tools.store.read()
+        self._guards = guards(fleet, self._snapshot.records, tools.clock(), allowed)
 
     def names(self) -> tuple[str, ...]:
         """Return every model that is declared or on record, sorted."""
@@ -83,7 +87,9 @@ class Engine:
 
     def _pass(self, name: str) -> Pass:
         memory = self._memory.setdefault(name, Memory())
-        return Pass(name, self._fleet, self._snapshot, memory, self._tools, self._permit)
+        return Pass(
+            name, self._fleet, self._snapshot, memory, self._tools, self._permit, self._guards
+        )
 
     def _advance(self, name: str) -> Decision | None:
         """Take a model's steps up to the next decision that must be put on record."""

@@ -12,9 +12,11 @@ from typing import Any
 from reconciler.core import verdict as gate
 from reconciler.core.candidates import Candidate, same_rules
 from reconciler.core.digest import digest
-from reconciler.core.plan import Broken, Observed, Running
+from reconciler.core.frozen import Frozen
+from reconciler.core.plan import Observed
 from reconciler.core.record import Outcome, Record, Version
 from reconciler.core.runtime import Mismatch
+from reconciler.core.trainings import Broken, Running
 from reconciler.core.verdict import Verdict
 from reconciler.spec.metrics import measured
 
@@ -63,6 +65,8 @@ def observed(
     mismatches: tuple[Mismatch, ...],
     *,
     foreign: bool = False,
+    frozen: Frozen | None = None,
+    guarded: str | None = None,
 ) -> Observed:
     """Return what the plan looks at: the record and, over it, what this run has learned."""
     versions = record.versions if record else ()
@@ -85,6 +89,8 @@ def observed(
         holds=record.holds if record else (),
         mismatches=mismatches,
         foreign=foreign,
+        frozen=frozen,
+        guarded=guarded,
     )
 
 

@@ -19,26 +19,25 @@ from reconciler.controller import decisions
 from reconciler.controller.decisions import Decision
 from reconciler.controller.events import Listen, Warned
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.guards import UNGUARDED, Guards
 from reconciler.controller.memory import Memory, blocks, disturbed, judged, observed
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Trainer
-from reconciler.core.candidates import Candidate
-from reconciler.core.plan import (
+from reconciler.core.actions import (
+    Accept,
     Action,
     Cancel,
     Confirm,
-    Desired,
     Fail,
-    Invalid,
     Judge,
-    Plan,
     Reject,
     Release,
     Retire,
     Supersede,
     Train,
-    plan_release,
 )
+from reconciler.core.candidates import Candidate
+from reconciler.core.plan import Desired, Invalid, Plan, plan_release
 from reconciler.core.record import KEEP, Record, Version
 from reconciler.core.runtime import Mismatch
 from reconciler.core.target_plan import TargetPlan
@@ -95,6 +94,7 @@ class Pass:
     memory: Memory
     tools: Tools
     permit: Permit = lambda _model, _action: True
+    guards: Guards = UNGUARDED
 
     @property
     def record(self) -> Record | None:
@@ -115,12 +115,13 @@ class Pass:
 
     def plan(self) -> Plan:
         """Return the next step of the model's release record."""
-        running = self.tools.trainer.running(self.name)
+        running, now = self.tools.trainer.running(self.name), self.tools.clock()
         seen = observed(
             self.record, self.memory, running, self.tools.mismatches,
             foreign=self.fleet.elsewhere(self.name),
+            frozen=self.guards.frozen(self.name, now), guarded=self.guards.guarded(self.name),
         )  # fmt: skip
-        plan = plan_release(self.desired, seen, self.tools.clock())
+        plan = plan_release(self.desired, seen, now)
         if all(self.permit(self.name, action) for action in plan.actions):
             return plan
         why = f"{plan.message}; what follows from that was not planned (make the plan again)"
@@ -212,6 +213,8 @@ class Pass:
                 version = self._draft(bundle)
                 declared = version.fingerprint == self._wanted().fingerprint
                 return decisions.release(name, version, revision, keep, declared=declared)
+            case Accept(bundle):
+                return decisions.accept(name, self._draft(bundle), revision, keep)
             case Confirm(bundle):
                 version = self._draft(bundle)
                 declared = version.fingerprint == self._wanted().fingerprint

@@ -14,21 +14,10 @@ from reconciler.controller.baseline import satisfied
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.former import State
 from reconciler.controller.memory import Memory, judged, observed
+from reconciler.core.actions import Accept, Confirm, Fail, Judge, Reject, Release, Retire, Train
 from reconciler.core.basis import declared, recorded
 from reconciler.core.outlook import AT_REST, Kind, Row
-from reconciler.core.plan import (
-    Confirm,
-    Desired,
-    Fail,
-    Invalid,
-    Judge,
-    Plan,
-    Reject,
-    Release,
-    Retire,
-    Train,
-    plan_release,
-)
+from reconciler.core.plan import Desired, Invalid, Plan, plan_release
 from reconciler.core.record import Record, Version
 from reconciler.core.runtime import Mismatch
 from reconciler.core.standing import GOOD
@@ -210,7 +199,7 @@ def _kind(first: Plan, last: Plan, record: Record | None) -> Kind:
             return Kind.RETIRE
         case Release():
             return Kind.RELEASE
-        case Judge() | Confirm() | Reject():
+        case Judge() | Accept() | Confirm() | Reject():
             return Kind.REJUDGE
         case Fail():
             return Kind.BLOCKED

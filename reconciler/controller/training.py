@@ -13,7 +13,8 @@ from typing import Any
 
 from reconciler.controller.events import Event, Listen, Queued, StageEnded, StageStarted, Trained
 from reconciler.controller.fleet import Fleet
-from reconciler.core.plan import Broken, Desired, Running
+from reconciler.core.plan import Desired
+from reconciler.core.trainings import Broken, Running
 from reconciler.errors import ReconcilerError, SpecError, TerminalError
 
 #: What a machine lacks, whatever is declared: never held against a fingerprint.

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from reconciler.adapters import files
 from reconciler.errors import TransientError
 
 _LOOK_S = 0.05
+_ALLOWED = "allowed"
 
 
 class Workspace:
@@ -59,6 +61,21 @@ class Workspace:
         except OSError:
             return None
         return None
+
+    def allow(self, revision: str) -> None:
+        """Let a commit change as much at once as it does; what was allowed before no longer is.
+
+        Raises:
+            TransientError: The folder cannot be written.
+        """
+        files.write(self.base, _ALLOWED, f"{revision}\n".encode())
+
+    def allowed(self) -> str | None:
+        """Return the commit that may change as much at once as it does; None: none may."""
+        try:
+            return (self.base / _ALLOWED).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError):
+            return None
 
     @contextmanager
     def alone(self, name: str = "reconciler.lock") -> Iterator[None]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _VERBS = {
     Outcome.RELEASED: "Release",
+    Outcome.ACCEPTED: "Accept",
     Outcome.REJECTED: "Reject",
     Outcome.FAILED: "Note the failure of",
     Outcome.INCONCLUSIVE: "Leave undecided",

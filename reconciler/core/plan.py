@@ -11,9 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from reconciler.core.actions import (
+    Accept,
+    Action,
+    Cancel,
+    Confirm,
+    Fail,
+    Judge,
+    Reject,
+    Release,
+    Retire,
+    Supersede,
+    Train,
+)
 from reconciler.core.candidates import Candidate, answered, question
+from reconciler.core.frozen import Frozen
 from reconciler.core.record import Hold
 from reconciler.core.runtime import Mismatch
+from reconciler.core.trainings import Broken, Running
 from reconciler.core.verdict import Outcome
 from reconciler.spec.model import ModelSpec
 
@@ -42,33 +57,6 @@ class Invalid:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A training in the background, started at this revision or at an earlier one."""
-
-    fingerprint: str
-    ending: bool = False
-    """It was cancelled, and its processes have not all ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A training that ended without an artifact, during this process's life or on record."""
-
-    fingerprint: str
-    reason: str
-    message: str
-    transient: bool = False
-    """The cause may pass by itself: it waits for time, and is never put on record."""
-
-    timeout: str | None = None
-    recorded: bool = False
-    revision: str = ""
-    """The commit that it was started at; empty where it is on record."""
-    superseded: bool = False
-    """It was cut short for a newer revision: held against nothing."""
-
-
-@dataclass(frozen=True, slots=True)
 class Observed:
     """What is known of one model: its release record, its artifacts, its running work."""
 
@@ -87,6 +75,10 @@ class Observed:
     """No commit of the history that is followed has ever declared it: another branch does."""
     holds: tuple[Hold, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
+    frozen: Frozen | None = None
+    """Releases wait for time; None: they need not."""
+    guarded: str | None = None
+    """Why what the revision would change of it must be allowed first; None: it need not be."""
 
     def at(self, bundle: str | None) -> Candidate | None:
         """Return the candidate with this bundle digest."""
@@ -99,71 +91,6 @@ class Observed:
     def stopped(self, *ids: str) -> tuple[Hold, ...]:
         """Return the holds that keep out what goes by any of these fingerprints and digests."""
         return tuple(hold for hold in self.holds if hold.stops(*ids))
-
-
-@dataclass(frozen=True, slots=True)
-class Retire:
-    """Take the model out of production: nothing declares it any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Train:
-    """Start the model's stages in the background."""
-
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """Ask the gate `question` about a candidate."""
-
-    bundle: str
-    question: str
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Make the candidate the champion, on record."""
-
-    bundle: str
-
-
-@dataclass(frozen=True, slots=True)
-class Confirm:
-    """Renew the champion's verdict on record: same bytes, so no new version."""
-
-    bundle: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Put on record that the candidate was tried, and why it stays out."""
-
-    bundle: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """Put on record that training ended without an artifact, and why."""
-
-    broken: Broken
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """End a training that nothing declares any more, with every process of it."""
-
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Supersede:
-    """Put on record that a training was cut short, and for what."""
-
-    broken: Broken
-
-
-Action = Retire | Train | Judge | Release | Confirm | Reject | Fail | Cancel | Supersede
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +108,8 @@ Rule = Callable[[Desired | Invalid | None, Observed, datetime], Plan | None]
 
 _REMEDY = "install these, or declare yours with `reconciler compile --upgrade-runtime`"
 TRANSIENT_PAUSE = timedelta(seconds=30)
+#: Reasons of steps towards another version in production than now, or towards none.
+CHANGING = frozenset({"NotTrained", "NotJudged", "Passed", "NotDeclared"})
 
 
 def plan_release(desired: Desired | Invalid | None, observed: Observed, now: datetime) -> Plan:
@@ -221,6 +150,34 @@ def _successor(desired: Desired | None) -> str:
     if desired is None:
         return "cut short: its spec is gone from the tracked branch"
     return f"cut short: revision {desired.revision[:10]} declares another model"
+
+
+def _guard(desired: Desired | Invalid | None, observed: Observed, now: datetime) -> Plan | None:
+    """Stop before what must be allowed first: the revision would change too much at once."""
+    if observed.guarded is None:
+        return None
+    rest = plan_release(desired, replace(observed, guarded=None, frozen=None), now)
+    changes = rest.reason in CHANGING or any(isinstance(a, Cancel) for a in rest.actions)
+    return Plan("MassChange", observed.guarded) if changes else None
+
+
+def _freeze(desired: Desired | Invalid | None, observed: Observed, now: datetime) -> Plan | None:
+    """Have releases and retirements wait; falling back to an earlier version does not."""
+    if observed.frozen is None:
+        return None
+    rest = plan_release(desired, replace(observed, frozen=None), now)
+    waits: tuple[Action, ...] = ()
+    match rest.actions:
+        case (Release(bundle),) if rest.reason == "Passed":
+            candidate = observed.at(bundle)
+            if candidate and candidate.recorded != candidate.judged:
+                waits = (Accept(bundle),)
+        case (Retire(),):
+            pass
+        case _:
+            return rest
+    pause = observed.frozen.pause(now)
+    return Plan("Frozen", str(observed.frozen), waits, requeue_after=pause)
 
 
 def _retire(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
@@ -375,4 +332,15 @@ def _asked(desired: Desired, candidate: Candidate, observed: Observed) -> str:
     return question(desired.spec.spec.acceptance, candidate, champion)
 
 
-RULES: tuple[Rule, ...] = (_supersede, _retire, _hold, _refuse, _train, _judge, _release, _settle)
+RULES: tuple[Rule, ...] = (
+    _guard,
+    _supersede,
+    _freeze,
+    _retire,
+    _hold,
+    _refuse,
+    _train,
+    _judge,
+    _release,
+    _settle,
+)

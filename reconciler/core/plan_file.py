@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.core.outlook import AT_REST, FORMAT, Kind, identity
-from reconciler.core.plan import (
+from reconciler.core.actions import (
+    Accept,
     Action,
     Confirm,
     Fail,
@@ -18,10 +18,11 @@ from reconciler.core.plan import (
     Retire,
     Train,
 )
+from reconciler.core.outlook import AT_REST, FORMAT, Kind, identity
 from reconciler.errors import UsageError
 
 #: What a model may go through, by what was planned for it. What the gate says decides how it ends.
-_ENDS = (Judge, Release, Confirm, Reject)
+_ENDS = (Judge, Release, Accept, Confirm, Reject)
 _STEPS: Mapping[Kind, tuple[type[Action], ...]] = {
     Kind.CREATE: (Train, Fail, *_ENDS),
     Kind.RETRAIN: (Train, Fail, *_ENDS),

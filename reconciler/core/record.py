@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     """What became of a version."""
 
     RELEASED = "released"
+    ACCEPTED = "accepted"
     REJECTED = "rejected"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"

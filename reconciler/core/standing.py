@@ -14,7 +14,7 @@ GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewher
 #: Reasons of a release plan that a person has stopped.
 _HELD = frozenset({"Held", "Suspended"})
 #: Reasons under which a model is on its way, by itself.
-MOVING = frozenset({"Training", "NotTrained", "NotJudged", "Passed"})
+MOVING = frozenset({"Training", "NotTrained", "NotJudged", "Passed", "Frozen"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,6 +223,8 @@ def _fate(version: Version) -> str:
             return f"was withdrawn{why}"
         case Outcome.CANCELLED:
             return f"was not trained to the end{why}"
+        case Outcome.ACCEPTED:
+            return "passed, and has not been released yet"
         case _:
             return "was in production before"
 
@@ -235,6 +237,8 @@ def _instead(version: Version, model: str) -> str:
             return f"`reconciler retry {model}` tries again"
         case Outcome.CANCELLED:
             return f"commit the spec of {version.revision[:10]} again: it is trained again"
+        case Outcome.ACCEPTED:
+            return "it is released when releases no longer wait, if it is still declared then"
         case _:
             return (
                 "only what the gate left open can be promoted; to let this version in, change its"

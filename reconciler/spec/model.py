@@ -43,19 +43,21 @@ Names = Annotated[tuple[Text, ...], BeforeValidator(_named)]
 _Words = Annotated[int, Field(ge=1, le=5)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of what users commit."""
+
     # Strict, because DVC takes `true` for 1: what is of another type is refused, not converted.
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, strict=True)
 
 
-class Metadata(_Part):
+class Metadata(Part):
     """What the model is called, and labels to find it by."""
 
     name: Name
     labels: dict[str, str] = {}
 
 
-class Reader(_Part):
+class Reader(Part):
     """How a text table is read."""
 
     separator: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
@@ -75,7 +77,7 @@ class Reader(_Part):
         return list(self.names) or [f"column_{i}" for i in range(1, width + 1)]
 
 
-class Column(_Part):
+class Column(Part):
     """The contract of one column; what is not stated is inferred and pinned in the bundle."""
 
     type: ColumnType | None = None
@@ -91,7 +93,7 @@ class Column(_Part):
     """Further spellings of a missing value, in this column alone."""
 
 
-class Split(_Part):
+class Split(Part):
     """Which rows are held out for the test."""
 
     method: Literal["random", "stratified", "time", "group"] = "random"
@@ -104,7 +106,7 @@ class Split(_Part):
     """The column of the times or groups (time, group)."""
 
 
-class DataSpec(_Part):
+class DataSpec(Part):
     """Where the table comes from and what is in it."""
 
     source: Text = ""
@@ -130,14 +132,14 @@ class DataSpec(_Part):
     """Numbers are rounded to it wherever they enter, so that every client gets equal answers."""
 
 
-class Numbers(_Part):
+class Numbers(Part):
     """How numeric columns are prepared."""
 
     impute: Literal["median", "mean", "most_frequent", "zero", "none"] = "median"
     scale: Literal["standard", "minmax", "robust", "none"] = "standard"
 
 
-class Categories(_Part):
+class Categories(Part):
     """How category columns are prepared."""
 
     encode: Literal["onehot", "ordinal"] = "onehot"
@@ -145,7 +147,7 @@ class Categories(_Part):
     """Categories seen in fewer rows share one code."""
 
 
-class TextColumns(_Part):
+class TextColumns(Part):
     """How text columns become TF-IDF weights."""
 
     max_features: Annotated[int, Field(ge=1)] = 20_000
@@ -154,7 +156,7 @@ class TextColumns(_Part):
     sublinear: bool = False
 
 
-class Dates(_Part):
+class Dates(Part):
     """Which parts of a datetime become features."""
 
     parts: ListOf[Literal["year", "month", "day", "weekday", "hour", "minute"]] = (
@@ -166,7 +168,7 @@ class Dates(_Part):
     )
 
 
-class Preprocessing(_Part):
+class Preprocessing(Part):
     """What happens to the columns before the estimator sees them."""
 
     numbers: Numbers = Numbers()
@@ -177,7 +179,7 @@ class Preprocessing(_Part):
     """Features that the estimator does not see."""
 
 
-class TrainingSpec(_Part):
+class TrainingSpec(Part):
     """How the model is fitted."""
 
     estimator: Text | None = None
@@ -208,14 +210,14 @@ class TrainingSpec(_Part):
         return bool(self.stages)
 
 
-class PackagingSpec(_Part):
+class PackagingSpec(Part):
     """The form of the bundle."""
 
     format: Literal["auto", "onnx", "native"] = "auto"
     """`auto`: ONNX where it gives the same answers, else the native form."""
 
 
-class Rule(_Part):
+class Rule(Part):
     """One condition that a version must meet to be released."""
 
     metric: Text
@@ -231,7 +233,7 @@ class Rule(_Part):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 
 
-class Rollout(_Part):
+class Rollout(Part):
     """How a new version takes over the traffic."""
 
     strategy: Literal["immediate", "canary", "shadow", "blue_green"] = "immediate"
@@ -241,7 +243,7 @@ class Rollout(_Part):
     max_error_rate: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
-class DeploymentSpec(_Part):
+class DeploymentSpec(Part):
     """Where the model is served, and what happens when it falls out of policy."""
 
     target: Text = "directory"
@@ -252,7 +254,7 @@ class DeploymentSpec(_Part):
     """Versions kept on record."""
 
 
-class Spec(_Part):
+class Spec(Part):
     """What is declared."""
 
     data: DataSpec = DataSpec()
@@ -262,7 +264,7 @@ class Spec(_Part):
     deployment: DeploymentSpec = DeploymentSpec()
 
 
-class ModelSpec(_Part):
+class ModelSpec(Part):
     """One model, as `specs/<name>.yaml` declares it."""
 
     api_version: Literal["reconciler/v1"] = Field(alias="apiVersion")

@@ -27,8 +27,9 @@ from reconciler.controller.passes import Permit, Tools
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Job, Trainer
 from reconciler.core import steering
+from reconciler.core.actions import Train
 from reconciler.core.conditions import Health, Sync
-from reconciler.core.plan import Desired, Invalid, Train
+from reconciler.core.plan import Desired, Invalid
 from reconciler.core.record import (
     Hold,
     Outcome,

@@ -14,8 +14,9 @@ from reconciler.controller.fleet import Fleet
 from reconciler.controller.memory import Memory, observed
 from reconciler.controller.training import Artifacts, Job, Result, Trainer
 from reconciler.core.notes import describe
-from reconciler.core.plan import Broken, Desired, Running
+from reconciler.core.plan import Desired
 from reconciler.core.record import Outcome
+from reconciler.core.trainings import Broken, Running
 from reconciler.errors import ReconcilerError, TerminalError, TransientError
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params

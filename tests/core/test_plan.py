@@ -9,28 +9,23 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.candidates import Candidate, same_rules
-from reconciler.core.plan import (
+from reconciler.core.actions import (
     Action,
-    Broken,
     Cancel,
     Confirm,
-    Desired,
     Fail,
-    Invalid,
     Judge,
-    Observed,
-    Plan,
     Reject,
     Release,
     Retire,
-    Running,
     Supersede,
     Train,
-    plan_release,
 )
+from reconciler.core.candidates import Candidate, same_rules
+from reconciler.core.plan import Desired, Invalid, Observed, Plan, plan_release
 from reconciler.core.record import Hold
 from reconciler.core.runtime import Mismatch
+from reconciler.core.trainings import Broken, Running
 from reconciler.core.verdict import Outcome
 from reconciler.spec.model import ModelSpec
 

@@ -10,21 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.core.actions import Action, Confirm, Fail, Judge, Reject, Release, Retire, Train
 from reconciler.core.changes import Change
 from reconciler.core.estimate import makespan, spoken, typical
 from reconciler.core.outlook import Kind, Outlook, Result, Row, Stage
-from reconciler.core.plan import (
-    Action,
-    Broken,
-    Confirm,
-    Fail,
-    Judge,
-    Reject,
-    Release,
-    Retire,
-    Train,
-)
 from reconciler.core.plan_file import KeptPlan, Planned, Present, moved, parse
+from reconciler.core.trainings import Broken
 from reconciler.errors import UsageError
 
 ROWS = (

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.plan import Confirm, Desired, Invalid, Judge, Plan, Release, Retire, Train
+from reconciler.core.actions import Confirm, Judge, Release, Retire, Train
+from reconciler.core.plan import Desired, Invalid, Plan
 from reconciler.core.record import (
     Hold,
     Outcome,

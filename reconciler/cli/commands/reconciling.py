@@ -64,11 +64,17 @@ def apply(
         Path | None,
         typer.Option("--plan", metavar="FILE", help="Carry out just what `plan --out` kept."),
     ] = None,
+    allow_mass_change: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mass-change", help="Let this commit change as much at once as it does."
+        ),
+    ] = False,
 ) -> None:
     """Train, judge, release and record until every model is as declared."""
     from reconciler.cli import apply as verb
 
-    raise typer.Exit(verb.run(tuple(models or ()), rev, jobs, plan))
+    raise typer.Exit(verb.run(tuple(models or ()), rev, jobs, plan, allow=allow_mass_change))
 
 
 @app.command(rich_help_panel="Reconcile")
