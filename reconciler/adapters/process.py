@@ -191,6 +191,8 @@ class Group:
     def terminate(self, grace_s: float) -> None:
         """Ask every process of the group to end, and end what is left after the grace.
 
+        The leader is often the first to end: the others have the whole grace too.
+
         Args:
             grace_s: Seconds between SIGTERM and SIGKILL.
         """
@@ -199,17 +201,20 @@ class Group:
         if not self._ended():
             _signal(self.identity.pid, signal.SIGTERM)
             deadline = time.monotonic() + grace_s
-            while not self._ended() and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if not self._ended():
-                _signal(self.identity.pid, signal.SIGKILL)
+            while not self._gone() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            _signal(self.identity.pid, signal.SIGKILL)
         self.finish()
 
     def _ended(self) -> bool:
         return self._child.poll() is not None
 
+    def _gone(self) -> bool:
+        return self._ended() and not _members(self.identity)
+
     def _sweep(self) -> None:
         """End what outlived the leader: its group, and what left the group with the token."""
+        _signal(self.identity.pid, signal.SIGKILL)  # also what has no token: an emptied environment
         if _members(self.identity):
             end_orphan(self.identity)
 

@@ -349,6 +349,29 @@ def test_a_cancelled_run_ends_with_all_it_started(root: Path) -> None:
     assert ended(root)
 
 
+def test_after_a_cancelled_run_the_slot_is_clean_and_the_next_repeats_only_what_was_cut(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.adapters.dvc.GRACE_S", 0.2)
+    endless = ENDLESS.replace("wait", "setsid sleep 60 & wait")
+    until = f'elif [ -s "$TRACE.endless" ]; then\n{endless}\nelse\n'
+    (root / "run.sh").write_text(SCRIPT.replace("else\n", until))
+    (root.parent / "trace.endless").write_text("yes")
+    commit(root)
+    cancel = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        cut = threads.submit(train, root, cancel=cancel)
+        started(root)
+        cancel.set()
+        assert isinstance(cut.exception(), TransientError)
+    assert ended(root)
+    assert pool(root).leases() == {}
+    assert not list((root / ".reconciler" / "slots").glob("*/group.json"))
+    (root.parent / "trace.endless").write_text("")
+    assert train(root).ran == ("train",)
+    assert runs(root) == ["prepare m", "train m", "train m"]
+
+
 @pytest.mark.slow
 def test_the_next_lease_ends_what_a_killed_run_left(root: Path) -> None:
     (root / "run.sh").write_text(ENDLESS)

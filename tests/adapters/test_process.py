@@ -121,6 +121,58 @@ def test_terminate_does_not_wait_for_a_program_that_ignores_it(tmp_path: Path) -
     assert eventually(lambda: not alive(child))
 
 
+# A leader that ends at once when it is asked to; a child that puts its things in order first.
+LEADER = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", sys.argv[1]])
+time.sleep(600)
+"""
+TIDY = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.4), open("tidy", "w"), sys.exit()))
+print("child", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_child_has_the_whole_grace_though_its_leader_ends_at_once(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", LEADER, TIDY]
+    group = Group.start(argv, tmp_path, dict(os.environ), tmp_path / "log")
+    assert "child" in group.lines()
+    began = time.monotonic()
+    group.terminate(grace_s=5)
+    assert (tmp_path / "tidy").exists()
+    assert time.monotonic() - began < 4
+
+
+# What a training may start: each ignores SIGTERM; one leaves the group, one has no environment.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+own = subprocess.Popen(sleep, start_new_session=True)
+bare = subprocess.Popen(sleep, env={})
+plain = subprocess.Popen(sleep)
+print("children", own.pid, bare.pid, plain.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("leader", ["waits", "is gone"])
+def test_terminate_reaches_whatever_a_training_may_start(tmp_path: Path, leader: str) -> None:
+    then = LEADER if leader == "waits" else LEADER.replace("600", "1")
+    argv = [sys.executable, "-c", then, STUBBORN]
+    group = Group.start(argv, tmp_path, dict(os.environ), tmp_path / "log")
+    said = next(line for line in group.lines() if line and line.startswith("children"))
+    pids = [int(word) for word in said.split()[1:]]
+    assert len(pids) == 3
+    if leader == "waits":
+        group.terminate(grace_s=0.3)
+    else:
+        group.finish()
+    assert eventually(lambda: not any(map(alive, pids)))
+
+
 def test_finish_ends_what_outlived_the_leader(tmp_path: Path) -> None:
     group, child = parent(tmp_path, "")
     assert group.finish() == 0
