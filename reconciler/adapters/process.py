@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import uuid
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from reconciler.errors import TerminalError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from threading import Event
 
 #: The variable that marks every process of a group.
 TOKEN = "RECONCILER_GROUP"  # noqa: S105 - a name, not a secret
@@ -70,6 +72,78 @@ def run(
             f"`{' '.join(argv[:3])} …` did not end within {timeout_s:g} s", reason="TimedOut"
         ) from error
     return Completed(done.returncode, done.stdout, done.stderr)
+
+
+def call(
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout_s: float,
+    stop: Event | None = None,
+    grace_s: float = 1.0,
+) -> Completed:
+    """Run a program that waits for another machine, and return what it said.
+
+    It has a session of its own and so no terminal to ask on. What it leaves behind, such as the
+    shared connection of an ssh, is not waited for.
+
+    Args:
+        argv: The program and its arguments.
+        cwd: Where it runs.
+        env: Its whole environment.
+        timeout_s: Seconds after which it is ended, and all that it started.
+        stop: Ends it at once when set; None: nothing does.
+        grace_s: Seconds between SIGTERM, at which git removes its locks, and SIGKILL.
+
+    Raises:
+        TerminalError: The program is not installed.
+        TransientError: `TimedOut` or `Stopped`: it was ended.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            child = subprocess.Popen(
+                list(argv), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                start_new_session=True,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise _missing(argv[0], cwd) from error
+        try:
+            _wait(child, timeout_s, stop)
+        finally:
+            _end(child, grace_s)
+        out.seek(0)
+        err.seek(0)
+        return Completed(child.returncode, out.read(), err.read())
+
+
+def _wait(child: subprocess.Popen[bytes], timeout_s: float, stop: Event | None) -> None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            child.wait(max(0.0, min(left, 0.2)))
+        except subprocess.TimeoutExpired:
+            if stop is not None and stop.is_set():
+                raise TransientError("the program is ending", reason="Stopped") from None
+            if left <= 0:
+                words = f"there was no answer within {timeout_s:g} s"
+                raise TransientError(words, reason="TimedOut") from None
+        else:
+            return
+
+
+def _end(child: subprocess.Popen[bytes], grace_s: float) -> None:
+    """End a session's leader that still runs, and whatever is in its group with it."""
+    if child.poll() is not None:
+        return
+    _signal(child.pid, signal.SIGTERM)
+    try:
+        child.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _signal(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 @dataclass(frozen=True, slots=True)
