@@ -172,7 +172,8 @@ def unless_steered(change: Change, seen: Record | None) -> Change:
     """Return `change` for a record that nobody has steered since it was `seen`.
 
     Raises:
-        Overtaken: From the change: a hold came or went, or another version is in production.
+        Overtaken: From the change: a hold came or went, another version is in production, or one
+            was added, perhaps this very one by a push whose answer never came.
     """
 
     def guarded(record: Record | None) -> Record:
@@ -185,8 +186,9 @@ def unless_steered(change: Change, seen: Record | None) -> Change:
 
 def _steered(record: Record | None) -> tuple[object, ...]:
     if record is None:
-        return ((), None)
-    return record.holds, record.champion.number if record.champion else None
+        return (), None, 1
+    champion = record.champion.number if record.champion else None
+    return record.holds, champion, record.next_version
 
 
 def said_by(version: Version) -> str:
