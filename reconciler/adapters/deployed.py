@@ -28,6 +28,10 @@ IDENTITY = Person("reconciler", "reconciler@localhost")
 #: Gives the record after a change; it may be called again when another process was faster.
 Change = Callable[[Record | None], Record | None]
 
+#: Moves the branch from a commit (None: it must not exist) to one that follows it, and returns
+#: whether it did; otherwise somebody else was faster and their commit can be read.
+Move = Callable[[str | None, str], bool]
+
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _RESERVED = frozenset({"dvc", "versions"})  # dvc.yaml is DVC's, versions/ holds the versions
 _ATTEMPTS = 100
@@ -69,6 +73,7 @@ class DeployedStore:
         clock: Gives the time of a commit, aware.
         only: The one model whose record is read and written; None: all are. The others stay as
             they are, and a fleet of thousands costs no more than one model.
+        move: How the branch is moved; None: here, and nowhere else.
     """
 
     def __init__(
@@ -80,8 +85,10 @@ class DeployedStore:
         window_s: float = 0.2,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         only: str | None = None,
+        move: Move | None = None,
     ) -> None:
         self._git = git
+        self._move = move or self._move_here
         self._others: Container[str] = () if only is None else _AllBut(only)
         self.ref = ref
         self._upstream = f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}"
@@ -178,7 +185,7 @@ class DeployedStore:
             tree = self._tree(before.commit, before.records)
             text = "Name the remotes\n"
             commit = self._git.commit_tree(tree, [before.commit], text, IDENTITY, self._clock())
-            if self._moved(before.commit, commit):
+            if self._move(before.commit, commit):
                 return
         raise TransientError(f"{self.ref}: other writers were faster", reason="DeployedBusy")
 
@@ -250,9 +257,9 @@ class DeployedStore:
         tree = self._tree(before.commit, {name: after.get(name) for name in changed})
         notes = [describe(n, before.records.get(n), after.get(n)) for n in changed]
         commit = self._commit(tree, before.commit, notes, author)
-        return commit if self._moved(before.commit, commit) else None
+        return commit if self._move(before.commit, commit) else None
 
-    def _moved(self, old: str | None, new: str) -> bool:
+    def _move_here(self, old: str | None, new: str) -> bool:
         """Move the ref; a lock that another writer holds means that it is faster."""
         try:
             return self._git.update_ref(self.ref, new, old)

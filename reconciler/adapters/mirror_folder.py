@@ -1,0 +1,95 @@
+"""The folder of a mirror: a bare repository of our own, made whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from reconciler.adapters import git_output, process
+from reconciler.adapters.git_environment import OPTIONS, environment
+from reconciler.adapters.layout import REF
+from reconciler.adapters.secrets import without_secrets
+from reconciler.errors import TransientError, UsageError
+
+_MARK = "reconciler.mirrorOf"
+_STALE_S = 30.0  # git holds a lock for milliseconds, and only we work here
+
+
+def prepare(folder: Path, url: str, branch: str) -> None:
+    """Have `folder` be a mirror of `url` that follows `branch`; it need not exist.
+
+    Args:
+        folder: Where the bare repository is. What a killed run left half-made is replaced.
+        url: The remote. What it says of who asks is not kept.
+        branch: The branch, without `refs/heads/`.
+
+    Raises:
+        UsageError: The folder holds something else; the branch cannot be followed.
+        TransientError: The folder cannot be written.
+    """
+    _check(branch)
+    name = without_secrets(url)
+    try:
+        if not folder.exists() or not any(folder.iterdir()):
+            _make(folder, name)
+    except OSError as error:
+        raise TransientError(
+            f"the mirror {folder} cannot be made: {error.strerror}",
+            reason="NotWritable",
+            hint="check the folder's owner and the free space",
+        ) from error
+    found = _git(folder, "config", "--file", str(folder / "config"), "--get", _MARK, codes=(0, 1))
+    if found != name:
+        what = f"a mirror of {found}" if found else "no mirror of ours"
+        raise UsageError(
+            f"{folder} is {what}, and not of {name}",
+            reason="OtherMirror",
+            hint="name another folder, or delete that one: it holds nothing that its remote lacks",
+        )
+    mend(folder)
+    _git(folder, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+
+
+def mend(folder: Path) -> None:
+    """Remove the locks that a killed git has left in a mirror."""
+    for lock in (*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")):
+        try:
+            if abs(time.time() - lock.stat().st_mtime) > _STALE_S:
+                lock.unlink()
+        except OSError:  # its git has just removed it
+            continue
+
+
+def _make(folder: Path, name: str) -> None:
+    aside = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    _git(aside, "init", "--quiet", "--bare", "--template=", ".")
+    settings = {
+        _MARK: name,
+        "remote.origin.url": name,
+        "core.logAllRefUpdates": "true",  # what a forced push took away can be found for a while
+    }
+    for key, value in settings.items():
+        _git(aside, "config", "--file", str(aside / "config"), key, value)
+    aside.replace(folder)
+
+
+def _check(branch: str) -> None:
+    argv = ("git", "check-ref-format", f"refs/heads/{branch}")
+    valid = process.run(argv, Path.cwd(), environment()).code == 0
+    if not valid or f"refs/heads/{branch}" == REF or branch.startswith("-"):
+        raise UsageError(
+            f"`{branch}` is no branch that can be followed",
+            reason="InvalidBranch",
+            hint="name the branch that holds specs/, such as --branch main",
+        )
+
+
+def _git(folder: Path, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+    env = environment() | {"GIT_DIR": str(folder)}
+    done = process.run(("git", *OPTIONS, *arguments), folder, env)
+    if done.code not in codes:
+        raise git_output.failure(arguments[0], folder, done.code, done.stderr)
+    return done.stdout.decode(errors="replace").strip()
