@@ -72,6 +72,12 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """The port it listens on."""
         return int(self.server_address[1])
 
+    @property
+    def url(self) -> str:
+        """Where it is reached, such as `http://127.0.0.1:9464`."""
+        host = str(self.server_address[0])
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""
         with self._lock:

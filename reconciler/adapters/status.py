@@ -12,12 +12,15 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from reconciler.adapters import event_rows
 from reconciler.core.conditions import Condition, ConditionType, Health, Sync, Truth, merged
 from reconciler.errors import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from reconciler.core.told import Told
 
 T = TypeVar("T")
 
@@ -37,6 +40,7 @@ CREATE INDEX IF NOT EXISTS durations_by_stage ON durations (model, stage, id);
 CREATE TABLE IF NOT EXISTS parsed (
     kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
 """
+_TABLES += event_rows.TABLE
 
 _TRIM = """
 DELETE FROM durations WHERE model = ?1 AND stage = ?2 AND id NOT IN
@@ -132,8 +136,24 @@ class StatusStore:
 
         return self._run(work)
 
+    def add_events(self, told: Sequence[Told]) -> None:
+        """Keep events, in their order; the oldest go where there are too many."""
+        self._run(lambda db: event_rows.add(db, told))
+
+    def events(
+        self, model: str | None = None, after: int = 0, most: int = event_rows.IN_ALL
+    ) -> tuple[int, tuple[Told, ...]]:
+        """Return the newest events, oldest first, and the number of the last one.
+
+        Args:
+            model: Of this model; None: of all, and of the daemon itself.
+            after: Only those with a higher number; a new file, which counts anew, is read whole.
+            most: At most so many.
+        """
+        return self._run(lambda db: event_rows.read(db, model, after, most))
+
     def forget(self, model: str) -> None:
-        """Forget all about a model that is gone."""
+        """Forget how a model that is gone was doing; what happened to it is kept."""
 
         def work(db: sqlite3.Connection) -> None:
             for table in ("conditions", "models", "durations"):

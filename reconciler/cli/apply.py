@@ -14,6 +14,7 @@ from reconciler.cli.progress import Progress
 from reconciler.cli.unknown import unknown
 from reconciler.cli.wiring import open_site
 from reconciler.controller.engine import Engine
+from reconciler.controller.telling import everyone
 from reconciler.core.plan_file import KeptPlan
 from reconciler.core.standing import Standing
 from reconciler.errors import ReconcilerError, UsageError
@@ -92,17 +93,23 @@ def _converged(
 ) -> tuple[Mapping[str, Standing], set[tuple[str, str]]]:
     site = open_site()
     site.workspace.prepare()
-    with site.workspace.alone(), terminating(), Progress(console) as progress:
+    with (
+        site.workspace.alone(),
+        terminating(),
+        Progress(console) as progress,
+        site.kept_events() as kept_events,
+    ):
+        listen = everyone(progress, kept_events)
         fleet = site.fleet(rev) if kept is None else agreed(site, kept)
         for note in (*site.apart(), *(site.uncommitted(fleet, rev) if kept is None else ())):
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
-        tools = site.tools(fleet, jobs or os.cpu_count() or 1, progress)
+        tools = site.tools(fleet, jobs or os.cpu_count() or 1, listen)
         try:
             if kept is None:
-                engine = Engine(fleet, tools, progress, allowed=site.workspace.allowed())
+                engine = Engine(fleet, tools, listen, allowed=site.workspace.allowed())
                 names = _chosen(engine, models)
             else:  # what it would change was shown when it was made
-                engine = Engine(fleet, tools, progress, kept.allows, fleet.revision)
+                engine = Engine(fleet, tools, listen, kept.allows, fleet.revision)
                 names = tuple(kept.models)
             standings = engine.converge(names)
         finally:

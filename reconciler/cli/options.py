@@ -24,6 +24,22 @@ Jobs = Annotated[
     typer.Option("--jobs", "-j", min=1, help="Trainings at a time; default: one per core."),
 ]
 
+ProbesPort = Annotated[
+    str | None,
+    typer.Option(
+        "--probes-port",
+        metavar="PORT",
+        help="Where /livez, /readyz and /metrics answer: a port, 0 for any that is free, or off."
+        " Default: 9464, or any that is free where that is taken.",
+    ),
+]
+ProbesHost = Annotated[
+    str,
+    typer.Option(
+        "--probes-host", metavar="HOST", help="The address they answer at; 0.0.0.0 is every one."
+    ),
+]
+
 
 class Shell(StrEnum):
     """Shells that can complete."""

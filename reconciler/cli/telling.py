@@ -18,8 +18,15 @@ def line(told: Told) -> str:
 
 def sentence(told: Told) -> str:
     """Return what happened and why, such as `Synced, Degraded: BytesChanged: a byte differs`."""
-    axes = ", ".join(str(told.facts[axis]) for axis in ("sync", "health") if axis in told.facts)
-    return ": ".join(part for part in (axes, told.reason, told.message) if part)
+    said = told.message.lower().startswith(told.reason.lower())
+    return ": ".join(
+        part for part in (axes(told), "" if said else told.reason, told.message) if part
+    )
+
+
+def axes(told: Told) -> str:
+    """Return how the model stands since then, such as `Synced, Degraded`; empty: that stays."""
+    return ", ".join(str(told.facts[axis]) for axis in ("sync", "health") if axis in told.facts)
 
 
 def as_json(told: Told) -> str:

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from reconciler.controller.artifacts import Artifacts
     from reconciler.controller.events import Listen
     from reconciler.controller.fleet import Fleet
+    from reconciler.controller.kept_events import KeptEvents
     from reconciler.controller.passes import Tools
     from reconciler.controller.reports import Reports
     from reconciler.controller.reproduction import Reproduction
     from reconciler.controller.serving import Serving
     from reconciler.core.conditions import Condition
     from reconciler.core.plan import Plan
+    from reconciler.core.told import Told
     from reconciler.ports.targets import Target, Verify
     from reconciler.spec.catalogue import Catalogue
 
@@ -323,6 +325,21 @@ class Site:
             for name, found in self.status.conditions().items()
         }
         return seen, conditions
+
+    def events(
+        self, model: str | None = None, *, after: int = 0, most: int = 1000
+    ) -> tuple[int, tuple[Told, ...]]:
+        """Return what happened lately; see `StatusStore.events`."""
+        if not self.workspace.status.exists():
+            return after, ()
+        return self.status.events(model, after, most)
+
+    def kept_events(self) -> KeptEvents:
+        """Return what keeps events for `events` to show."""
+        from reconciler.adapters.status import StatusStore
+        from reconciler.controller.kept_events import KeptEvents
+
+        return KeptEvents(lambda: StatusStore(self.workspace.status), lambda: datetime.now(UTC))
 
     def export(self) -> None:
         """Show the records below the working tree, for people."""

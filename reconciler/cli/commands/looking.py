@@ -54,6 +54,26 @@ def history(
 
 
 @app.command(rich_help_panel="Look")
+def events(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="One model; all if none.", autocompletion=models),
+    ] = None,
+    most: Annotated[
+        int, typer.Option("--last", "-n", metavar="N", min=0, help="How many, the newest last.")
+    ] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens, one line each.")
+    ] = False,
+    output: Annotated[Plain, typer.Option("--output", "-o", help="How to print.")] = Plain.TEXT,
+) -> None:
+    """List what happened lately: stages, decisions, how models came to stand as they do."""
+    from reconciler.cli import events as verb
+
+    raise typer.Exit(verb.run(model, output, most, follow=follow))
+
+
+@app.command(rich_help_panel="Look")
 def diff(
     model: Model,
     old: Annotated[
