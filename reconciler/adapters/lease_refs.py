@@ -53,6 +53,10 @@ class LeaseRefs:
         with self._lock:
             return self._seen.get(fingerprint)
 
+    def age_s(self, seen: Seen) -> float:
+        """Return for how many seconds a lease has shown no sign of life that we could see."""
+        return self._clock() - seen.since
+
     def all(self) -> dict[str, Seen]:
         """Return every lease that somebody was seen to hold."""
         with self._lock:

@@ -12,7 +12,9 @@ class Leases(Protocol):
         """Take the lease of a fingerprint, or keep it.
 
         Returns:
-            None: it is ours until it is given back. Otherwise who holds it, as a sentence.
+            None: it is ours until it is given back, and what its last holder has put on record
+            can be read here: read that again before training. Otherwise who holds it, as a
+            sentence.
 
         Raises:
             TransientError: That cannot be told now.

@@ -1,0 +1,251 @@
+"""Leases among daemons on one remote: a ref per fingerprint, moved by compare-and-swap.
+
+Each sign of life is a new commit, so a holder is gone when its ref has not changed for the length
+of a lease. The observer's own steady clock tells that; nobody's time of day is trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.git import RECONCILER
+from reconciler.adapters.git_remote import GitRemote, Limits
+from reconciler.adapters.holder import Holder, read_claim
+from reconciler.adapters.lease_refs import ref_of
+from reconciler.errors import TransientError
+
+if TYPE_CHECKING:
+    from reconciler.adapters.lease_refs import Seen
+    from reconciler.adapters.mirror import Mirror
+
+TTL_S = 300.0
+_SWEPT_AFTER = 4  # lengths of a lease, after which one that nobody wants any more is removed
+_MOST_SWEPT = 200  # in one push
+_FAREWELL = Limits(ask_s=2.0, push_s=2.0, fetch_s=2.0)
+
+#: Told when a lease of ours is no longer ours: the fingerprint, and a sentence that says whose.
+Lost = Callable[[str, str], None]
+
+
+@dataclass(slots=True)
+class _Held:
+    oid: str
+    """The commit that its ref points to."""
+    fresh: bool = False
+    """Whether the records were brought here since it was taken."""
+
+
+class RemoteLeases:
+    """The leases of one daemon; see `ports.leases`. Threads share it.
+
+    Args:
+        mirror: The remote's mirror, whose looks say what others hold.
+        holder: Who we are.
+        ttl_s: Seconds without a sign of life after which a lease is anybody's. Ours are renewed
+            three times as often.
+        lost: Told of each lease that somebody else has taken over.
+    """
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        holder: Holder,
+        ttl_s: float = TTL_S,
+        lost: Lost = lambda *_: None,
+    ) -> None:
+        self._mirror = mirror
+        self._git = mirror.git
+        self._seen = mirror.leases
+        self._stop = threading.Event()
+        self._remote = dataclasses.replace(mirror.remote, stop=self._stop)
+        self._holder = holder
+        self._ttl_s = ttl_s
+        self._lost = lost
+        self._beats = 0
+        self._held: dict[str, _Held] = {}
+        self._returned: dict[str, _Held] = {}
+        self._state = threading.Lock()  # of the two above; never held while the remote is asked
+        self._network = threading.Lock()  # held by who changes refs; taken before the other
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def take(self, fingerprint: str) -> str | None:
+        """Take the lease of a fingerprint, or keep it.
+
+        Returns:
+            None: it is ours, and the records that are here are no older than that: what another
+            holder has put on record is among them. Otherwise who holds it, as a sentence.
+
+        Raises:
+            TransientError: The remote is away, or does not let us.
+        """
+        with self._state:
+            held = self._held.get(fingerprint)
+            if held is not None and held.fresh:
+                return None
+        with self._network:
+            if self._stop.is_set():
+                raise TransientError("leases are taken no more: the end has come", reason="Stopped")
+            return self._take(fingerprint)
+
+    def give_back(self, fingerprint: str) -> None:
+        """Let others have it: soon, and with others that are given back then."""
+        with self._state:
+            held = self._held.pop(fingerprint, None)
+            if held is not None:
+                self._returned[fingerprint] = held
+        self._wake.set()
+
+    def beat(self) -> None:
+        """Renew what we hold, delete what was given back and what nobody renews: by one push.
+
+        Raises:
+            TransientError: The remote is away; nothing is lost before the lease runs out.
+        """
+        with self._network:
+            gone = self._beat(self._remote, self._abandoned())
+        for fingerprint, said in gone.items():
+            self._lost(fingerprint, said)
+
+    def start(self) -> None:
+        """Renew the leases from a thread, until `close`."""
+        self._thread = threading.Thread(target=self._live, name="leases", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop renewing, and let others have everything; within a few seconds, or not at all."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        remote = dataclasses.replace(self._remote, stop=threading.Event(), limits=_FAREWELL)
+        with self._network:
+            with self._state:
+                self._returned |= self._held
+                self._held = {}
+            with contextlib.suppress(TransientError):  # then they run out
+                self._beat(remote, {})
+
+    def _live(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait(self._ttl_s / 3)
+            self._wake.clear()
+            if not self._stop.is_set():
+                with contextlib.suppress(TransientError):  # looks tell of it; the next beat is due
+                    self.beat()
+
+    def _take(self, fingerprint: str) -> str | None:
+        with self._state:
+            if fingerprint in self._returned:  # wanted again before it was gone
+                self._held[fingerprint] = self._returned.pop(fingerprint)
+            known = fingerprint in self._held
+        if not known and (said := self._claim(fingerprint)) is not None:
+            return said
+        self._mirror.refresh()
+        with self._state:
+            if fingerprint in self._held:
+                self._held[fingerprint].fresh = True
+        return None
+
+    def _claim(self, fingerprint: str) -> str | None:
+        """Move the ref to a commit of ours, or return whose it is."""
+        ref, seen = ref_of(fingerprint), self._seen.get(fingerprint)
+        while True:
+            whose = self._whose(fingerprint, seen) if seen else None
+            if seen is not None and whose == self._holder:  # a push whose answer was lost
+                oid = seen.oid
+                break
+            if seen is not None and not self._free(seen, whose):
+                return self._sentence(whose)
+            oid = self._commit()
+            refused = self._remote.push({ref: oid}, {ref: seen.oid if seen else None}).get(ref)
+            if refused is None:
+                break
+            before, seen = seen, self._ask(fingerprint)
+            if not refused.outrun or seen == before:
+                raise self._remote.refusal(ref, refused.words)
+        with self._state:
+            self._held[fingerprint] = _Held(oid)
+        return None
+
+    def _ask(self, fingerprint: str) -> Seen | None:
+        ref = ref_of(fingerprint)
+        self._seen.note_one(fingerprint, self._remote.refs(ref).get(ref))
+        return self._seen.get(fingerprint)
+
+    def _free(self, seen: Seen, whose: Holder | None) -> bool:
+        """Return whether a lease has run out, or is ours from a run before this one."""
+        ours = whose is not None and whose.id == self._holder.id
+        return ours or self._seen.age_s(seen) >= self._ttl_s
+
+    def _whose(self, fingerprint: str, seen: Seen) -> Holder | None:
+        if self._git.ids([seen.oid]) == (None,):
+            with contextlib.suppress(TransientError):  # it may just have been given back
+                self._remote.fetch(ref_of(fingerprint))
+        if self._git.ids([seen.oid]) == (None,):
+            return None
+        return read_claim(self._git.blobs([seen.oid])[seen.oid])
+
+    def _sentence(self, whose: Holder | None) -> str:
+        by = f"the daemon on {whose.host}, process {whose.pid}" if whose else "another daemon"
+        return f"{by}, has its lease, until that is given back or not renewed for {self._ttl_s:g} s"
+
+    def _commit(self) -> str:
+        self._beats += 1
+        (empty,) = self._git.write_trees([{}])
+        said = self._holder.claim(self._beats)
+        return self._git.commit_tree(empty, [], said, RECONCILER, datetime.now(UTC))
+
+    def _beat(self, remote: GitRemote, ending: dict[str, str]) -> dict[str, str]:
+        """Return whose the leases are that turn out to be no longer ours, as sentences."""
+        with self._state:
+            held = {name: lease.oid for name, lease in self._held.items()}
+            ending = {**ending, **{name: lease.oid for name, lease in self._returned.items()}}
+        if not held and not ending:
+            return {}
+        oid = self._commit() if held else None
+        moves = dict.fromkeys(map(ref_of, held), oid) | dict.fromkeys(map(ref_of, ending))
+        refused = remote.push(moves, {ref_of(n): o for n, o in (held | ending).items()})
+        for name in ending:
+            self._seen.note_one(name, None)
+        with self._state:
+            for name in ending:
+                self._returned.pop(name, None)
+        for name in held:
+            if oid is not None and ref_of(name) not in refused:
+                self._stands_at(name, oid)
+        outrun = [n for n in held if (why := refused.get(ref_of(n))) is not None and why.outrun]
+        return {name: said for name in outrun if (said := self._taken_over(name)) is not None}
+
+    def _stands_at(self, fingerprint: str, oid: str) -> None:
+        """Note where a lease of ours stands, which may have been given back meanwhile."""
+        with self._state:
+            held = self._held.get(fingerprint) or self._returned.get(fingerprint)
+            if held is not None:
+                held.oid = oid
+
+    def _abandoned(self) -> dict[str, str]:
+        """Return leases that ran out long ago and that nobody has wanted since."""
+        with self._state:
+            ours = self._held.keys() | self._returned.keys()
+        least = _SWEPT_AFTER * self._ttl_s
+        others = ((n, seen) for n, seen in self._seen.all().items() if n not in ours)
+        old = [(n, seen.oid) for n, seen in others if self._seen.age_s(seen) >= least]
+        return dict(old[:_MOST_SWEPT])
+
+    def _taken_over(self, fingerprint: str) -> str | None:
+        """Give up a lease of ours and return whose it is; None when it is ours all the same."""
+        seen = self._ask(fingerprint)
+        whose = self._whose(fingerprint, seen) if seen else None
+        if seen is not None and whose == self._holder:  # a beat whose answer was lost
+            self._stands_at(fingerprint, seen.oid)
+            return None
+        with self._state:
+            self._held.pop(fingerprint, None)
+        return self._sentence(whose) if seen else "somebody has deleted its lease"
