@@ -58,14 +58,20 @@ class Mirror:
         self._records = threading.Lock()
 
     @classmethod
-    def open(cls, folder: Path, url: str, branch: str) -> Mirror:
+    def open(cls, folder: Path | None, url: str, branch: str) -> Mirror:
         """Return the mirror in a folder, made there if need be; the remote is not asked yet.
+
+        Args:
+            folder: Where it is; None: in the user's state folder, one for each URL.
+            url: The remote, as git takes it; or a path from here.
+            branch: The branch to follow, such as `main`.
 
         Raises:
             UsageError: The folder holds something else; the branch cannot be followed.
             TransientError: The folder cannot be written.
         """
-        url, folder = location(url, Path.cwd()), folder.absolute()
+        url = location(url, Path.cwd())
+        folder = (folder or mirror_folder.default(url)).absolute()
         mirror_folder.prepare(folder, url, branch)
         return cls(Git(folder, folder, folder), GitRemote(folder, url), branch)
 

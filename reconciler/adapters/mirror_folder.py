@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 import time
 from pathlib import Path
@@ -14,6 +16,16 @@ from reconciler.errors import TransientError, UsageError
 
 _MARK = "reconciler.mirrorOf"
 _STALE_S = 30.0  # git holds a lock for milliseconds, and only we work here
+
+
+def default(url: str) -> Path:
+    """Return where the mirror of a URL is kept when nobody says where: among the user's own."""
+    from platformdirs import user_state_path
+
+    name = without_secrets(url)
+    last = re.sub(r"[^A-Za-z0-9._-]+", "-", name.rstrip("/").removesuffix(".git").split("/")[-1])
+    short = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return user_state_path("reconciler") / f"{last}-{short}.git"
 
 
 def prepare(folder: Path, url: str, branch: str) -> None:

@@ -36,7 +36,8 @@ def _secrets(url: str) -> set[str]:
     found = set()
     for scheme, userinfo in _USERINFO.findall(url):
         name, _, password = userinfo.partition(":")
-        found |= {password} if "ssh" in scheme else {userinfo, password, name}
+        token = name if not password and "ssh" not in scheme else password
+        found |= {token, userinfo} if token else set()
     found |= {value for part in url.partition("?")[2].split("&") for value in part.split("=")[1:]}
     found |= {unquote(secret) for secret in found}
     return {secret for secret in found if len(secret) >= _SHORTEST}

@@ -325,3 +325,15 @@ def test_a_lock_that_a_killed_git_left_is_removed_once_it_is_old(
     with pytest.raises(TransientError):
         mirror.look()
     assert mirror.look().revision == host.ref(MAIN)
+
+
+def test_every_remote_has_a_folder_of_its_own_whoever_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    urls = ("https://h/a/models.git", "https://h/b/models.git", "git@h:c/models")
+    places = [mirror_folder.default(url) for url in urls]
+    assert len({*places}) == 3
+    assert all(place.parent == tmp_path / "reconciler" for place in places)
+    assert all(place.name.startswith("models-") for place in places)
+    assert mirror_folder.default("https://ada:pw@h/a/models.git") == places[0]
