@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 
-from reconciler.adapters import deployed_tree
+from reconciler.adapters import deployed_tree, ref_lock
 from reconciler.adapters.git import Git, Person
 from reconciler.adapters.layout import REF as REF
 from reconciler.adapters.layout import model_of, record_path
@@ -142,7 +142,7 @@ class DeployedStore:
         Raises:
             TerminalError: `RecordQuarantined`: a record cannot be read, so it is not overwritten;
                 `InvalidName`; `ForeignBranch`.
-            TransientError: Others were faster a hundred times.
+            TransientError: Others were faster a hundred times, or the ref stays locked.
             ValueError: A change gave the record of another model.
             Exception: What a change raised. Nothing of this call is committed then.
         """
@@ -175,7 +175,7 @@ class DeployedStore:
         """Have the branch name DVC's remotes as they are configured now, in a commit of its own.
 
         Raises:
-            TransientError: Others were faster a hundred times.
+            TransientError: Others were faster a hundred times, or the ref stays locked.
         """
         self._adopt()
         for _ in range(_ATTEMPTS):
@@ -230,7 +230,7 @@ class DeployedStore:
         if self._git.read_ref(self.ref) is None:
             commit = self._git.read_ref(self._upstream)
             if commit is not None:
-                self._git.update_ref(self.ref, commit, None)
+                self._move_here(None, commit)
 
     def _write(self, batch: Sequence[_Request]) -> None:
         self._adopt()
@@ -266,6 +266,7 @@ class DeployedStore:
         except TransientError as error:
             if error.reason != "Locked":
                 raise
+            ref_lock.wait(self._git.common_dir, self.ref)
             return False
 
     def _commit(

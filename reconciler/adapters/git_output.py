@@ -91,6 +91,8 @@ def failure(
     """Return why a git command failed in `place`."""
     said = stderr.decode(errors="replace").strip() or f"exit status {code}"
     message = f"git {command} in {place}: {said}"
+    if code < 0:  # which says nothing of what it was asked
+        return TransientError(f"git {command} in {place} was killed", reason="Killed")
     if "dubious ownership" in said:
         hint = f"run `git config --global --add safe.directory {place}` if you trust it"
         return UsageError(message, reason="NotTrusted", hint=hint)

@@ -374,17 +374,31 @@ def test_a_lost_race_applies_the_change_again_to_what_the_winner_left(
     assert [v.number for v in record.versions] == [1, 2]
 
 
-def test_a_ref_that_stays_locked_is_a_stated_condition(
+def test_a_lock_that_a_killed_git_has_left_does_not_stop_records_for_ever(
     store: DeployedStore, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("reconciler.adapters.ref_lock.ABANDONED_S", 0.2)
     store.change("wine", tried())
-    (repo / ".git/refs/heads/deployed.lock").touch()
-    monkeypatch.setattr("reconciler.adapters.deployed._ATTEMPTS", 2)
+    lock = repo / ".git/refs/heads/deployed.lock"
+    lock.touch()
 
-    with pytest.raises(TransientError, match="faster"):
+    assert store.change("wine", tried()) is not None
+
+    assert not lock.exists()
+
+
+def test_a_lock_that_cannot_be_removed_is_a_stated_condition(
+    store: DeployedStore, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.adapters.ref_lock.ABANDONED_S", 0.0)
+    store.change("wine", tried())
+    lock = repo / ".git/refs/heads/deployed.lock"
+    lock.mkdir()
+
+    with pytest.raises(TransientError, match="was left behind by a git"):
         store.change("wine", tried())
 
-    (repo / ".git/refs/heads/deployed.lock").unlink()
+    lock.rmdir()
     assert store.change("wine", tried()) is not None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters import git_output
 from reconciler.adapters.git import RECONCILER, Git
 from reconciler.adapters.git_output import Entry
 from reconciler.errors import TerminalError, TransientError, UsageError
@@ -205,6 +206,12 @@ def test_a_locked_ref_waits_for_time(repo: Path) -> None:
     with pytest.raises(TransientError) as caught:
         git.update_ref("refs/heads/deployed", git.resolve("HEAD"), None)
     assert caught.value.reason == "Locked"
+
+
+def test_a_git_that_was_killed_says_nothing_of_what_it_was_asked(repo: Path) -> None:
+    error = git_output.failure("update-ref", repo, -9, b"")
+    assert isinstance(error, TransientError)
+    assert error.reason == "Killed"
 
 
 def test_ignored_paths_are_known_before_they_exist(repo: Path) -> None:
