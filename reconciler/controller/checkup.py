@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -15,12 +16,15 @@ from reconciler.adapters.counterpart import apart
 from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.git import Git
+from reconciler.adapters.git_remote import GitRemote, location
+from reconciler.adapters.layout import REF
 from reconciler.adapters.process import run
 from reconciler.adapters.runtime import installed
 from reconciler.adapters.snapshot import Snapshot
+from reconciler.adapters.status import StatusStore
 from reconciler.controller.workspace import Workspace
 from reconciler.core.runtime import LIBRARIES, mismatches
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, TransientError
 from reconciler.spec.params import Params
 
 _GIT = (2, 25)
@@ -109,6 +113,9 @@ def _runtime(patient: Patient) -> Iterator[Finding]:
 
 
 def _clone(patient: Patient) -> Iterator[Finding]:
+    if not os.access(patient.git.common_dir / "refs", os.W_OK):
+        what = f"{patient.git.common_dir} cannot be written: nothing can be put on record"
+        yield Finding("clone", Level.FAIL, what, "run as the owner of the repository")
     if (patient.git.common_dir / "shallow").exists():
         what = "the clone is shallow: plans cannot tell what has changed since an old release"
         yield Finding("clone", Level.WARN, what, "git fetch --unshallow")
@@ -141,10 +148,43 @@ def _records(patient: Patient) -> Iterator[Finding]:
 def _workspace(patient: Patient) -> Iterator[Finding]:
     patient.workspace.prepare()
     holder = patient.workspace.holder()
-    if holder is not None:
-        yield Finding("workspace", Level.OK, f"process {holder} is at work here")
+    at_work = "no reconciler" if holder is None else f"process {holder}"
+    yield Finding("workspace", Level.OK, f"{at_work} is at work here")
     with tempfile.TemporaryFile(dir=patient.workspace.base):
         yield Finding("workspace", Level.OK, f"{patient.workspace.base} can be written")
+
+
+def _status(patient: Patient) -> Iterator[Finding]:
+    if not patient.workspace.status.exists():
+        return
+    try:
+        StatusStore(patient.workspace.status).close()
+    except TransientError as error:
+        what = f"how models are doing is not kept, nor are events: {error.message}"
+        hint = "it can be deleted at any time"
+        yield Finding("status", Level.WARN, what, hint)
+    else:
+        yield Finding("status", Level.OK, "how models are doing, and events, can be kept")
+
+
+def _watching(patient: Patient) -> Iterator[Finding]:
+    from reconciler.adapters.ref_watch import watching
+
+    with watching(patient.git, lambda: None) as watch:
+        trouble = watch.renew()
+    if trouble is None:
+        yield Finding("watching", Level.OK, "a daemon here notices commits at once")
+    else:
+        hint = f"raise {' or '.join(_limits())} (`sysctl -w`)"
+        yield Finding("watching", Level.WARN, trouble, hint)
+
+
+def _limits() -> Iterator[str]:
+    """Give the system's limits of watches, each with its value where that can be read."""
+    for name in ("max_user_watches", "max_user_instances"):
+        file = Path("/proc/sys/fs/inotify") / name
+        now = f" (now {file.read_text().strip()})" if file.exists() else ""
+        yield f"fs.inotify.{name}{now}"
 
 
 def _cache(patient: Patient) -> Iterator[Finding]:
@@ -174,10 +214,22 @@ def _remote(patient: Patient) -> Iterator[Finding]:
         yield Finding("remote", Level.OK, f"'{name}' answers")
 
 
+def _origin(patient: Patient) -> Iterator[Finding]:
+    said = run(("git", "config", "--get", "remote.origin.url"), patient.git.root)
+    url = said.stdout.decode(errors="replace").strip()
+    if not url or not patient.online:
+        return
+    remote = GitRemote(patient.git.common_dir, location(url, patient.git.root))
+    remote.refs(REF)
+    yield Finding("origin", Level.OK, f"{remote.name} answers")
+
+
 #: The md5 of no bytes: where a remote has it, it costs nothing to fetch.
 _NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 
-CHECKS: tuple[Check, ...] = (_versions, _runtime, _clone, _records, _workspace, _cache, _remote)
+CHECKS: tuple[Check, ...] = (
+    _versions, _runtime, _clone, _records, _workspace, _status, _watching, _cache, _remote, _origin,
+)  # fmt: skip
 
 
 def _counted(snapshot: Snapshot) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.adapters.status import StatusStore
+from reconciler.controller.workspace import Workspace
 from tests.conftest import Project, Specify
 
 
@@ -116,3 +119,55 @@ def test_decisions_that_only_origin_has_are_named_with_the_way_to_get_them(
     assert "`git fetch origin +deployed:deployed`" in said
     clinic.git("update-ref", "refs/heads/deployed", decided(theirs, "After theirs"))
     assert "records" not in bad(findings(clinic)), "ours goes on from theirs"
+
+
+def test_it_tells_whether_a_reconciler_is_at_work_here(clinic: Project) -> None:
+    assert any(f["what"] == "no reconciler is at work here" for f in findings(clinic))
+    workspace = Workspace(clinic.root)
+    with workspace.alone():
+        said = [f["what"] for f in findings(clinic)]
+    assert f"process {os.getpid()} is at work here" in said
+
+
+def test_a_status_store_that_cannot_be_written_is_warned_of(clinic: Project) -> None:
+    assert "status" not in {f["subject"] for f in findings(clinic)}, "there is none yet"
+    path = clinic.root / ".reconciler" / "status.db"
+    StatusStore(path).close()
+    assert "status" not in bad(findings(clinic))
+    path.unlink()
+    path.mkdir()
+    assert "events" in bad(findings(clinic))["status"]
+
+
+def test_a_system_that_has_no_watches_left_is_named_with_its_limit(clinic: Project) -> None:
+    limited = (
+        "echo 1 > /proc/sys/user/max_inotify_watches || exit 77; exec reconciler doctor -o json"
+    )
+    done = clinic.call("sh", "-c", f"unshare -Ur sh -c '{limited}' || exit $?", check=False)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"limits cannot be set here: {done.stderr.strip()}")
+    said = bad(json.loads(done.stdout))["watching"]
+    assert "noticed by the timer alone" in said
+    assert "fs.inotify.max_user_watches (now " in said
+    assert "watching" not in bad(findings(clinic))
+
+
+def test_origin_is_asked_online_only(clinic: Project, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.git"
+    clinic.git("init", "-q", "--bare", str(gone))
+    clinic.git("remote", "add", "origin", str(gone))
+    assert "origin" not in {f["subject"] for f in findings(clinic)}
+    assert f"{gone} answers" in {f["what"] for f in findings(clinic, "--online")}
+    gone.rename(tmp_path / "elsewhere")
+    found = {f["subject"]: f for f in findings(clinic, "--online", code=1)}
+    assert str(gone) in found["origin"]["what"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_repository_that_cannot_be_written_fails(clinic: Project) -> None:
+    refs = clinic.root / ".git" / "refs"
+    refs.chmod(0o500)
+    try:
+        assert "nothing can be put on record" in bad(findings(clinic, code=1))["clone"]
+    finally:
+        refs.chmod(0o700)
