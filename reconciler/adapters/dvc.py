@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters import dvc_config
+from reconciler.adapters import dvc_config, machine
 from reconciler.adapters.cache import Cache
 from reconciler.adapters.dvc_failures import failure
 from reconciler.adapters.dvc_output import Progress, State, cause
 from reconciler.adapters.dvc_program import KNOWN, argv, environment
 from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.process import Group, run
+from reconciler.core.sizes import spoken
 from reconciler.errors import SpecError, TerminalError, TransientError
 
 if TYPE_CHECKING:
@@ -29,8 +30,23 @@ if TYPE_CHECKING:
 #: Seconds between asking a run to end and ending it.
 GRACE_S = 3.0
 
+#: Seconds between two looks at the memory that a run takes.
+_LOOK_S = 0.5
 _TAIL_BYTES = 1 << 16
 _REMOTE_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a run may take."""
+
+    timeout_s: float | None = None
+    """Seconds after which all of it is ended; None: never."""
+    memory: int | None = None
+    """Bytes that all of it may take together; None: as many as there are."""
+
+
+UNBOUNDED = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,7 @@ def repro(
     stages: Sequence[str],
     log: Path,
     on_stage: OnStage,
-    timeout_s: float | None = None,
+    bounds: Bounds = UNBOUNDED,
     cancel: threading.Event | None = None,
     lock: Mapping[str, Any] | None = None,
     known: Iterable[Mapping[str, Any]] = (),
@@ -70,7 +86,7 @@ def repro(
         log: Where everything that is printed goes.
         on_stage: Told of every stage: its name without the model, `running`, then `ran`; or
             `cached`; and the seconds it took.
-        timeout_s: Seconds after which all of it is ended; None: never.
+        bounds: Time and memory that it may take: beyond them all of it is ended.
         cancel: Ends all of it once it is set.
         lock: Blocks of dvc.lock of an earlier run, by stage; where they still hold and their
             outputs are in the cache or on the remote, nothing runs.
@@ -81,7 +97,7 @@ def repro(
 
     Raises:
         SpecError: dvc.yaml or params.yaml is wrong.
-        TerminalError: A stage failed, ran out of time, or its data is nowhere.
+        TerminalError: A stage failed, ran out of time or memory, or its data is nowhere.
         TransientError: It was cancelled, the disk is full, DVC or its remote is busy.
     """
     remote = Remote(slot.root)
@@ -98,7 +114,7 @@ def repro(
     command = argv("repro", *(f"{stage}@{model}" for stage in stages))
     env = environment(needs_remote=needs_remote, adopted=adopted)
     group = Group.start(command, slot.root, env, log, record=slot.record)
-    _finish(slot, group, log, progress, tell, timeout_s, cancel)
+    _finish(slot, group, log, progress, tell, bounds, cancel)
     tell(progress.end(time.monotonic()))
     seconds = {name.removesuffix(suffix): s for name, s in progress.seconds.items()}
     return Reproduced(_lock(slot.root), tuple(seconds), seconds)
@@ -124,7 +140,7 @@ def push(
     if Remote(slot.root).configured:
         command = argv("push", *stages)
         group = Group.start(command, slot.root, environment(), log, record=slot.record)
-        _finish(slot, group, log, Progress(), lambda _: None, None, cancel)
+        _finish(slot, group, log, Progress(), lambda _: None, UNBOUNDED, cancel)
 
 
 def _finish(
@@ -133,12 +149,12 @@ def _finish(
     log: Path,
     progress: Progress,
     tell: Callable[[Iterable[tuple[str, State, float]]], None],
-    timeout_s: float | None,
+    bounds: Bounds,
     cancel: threading.Event | None,
 ) -> None:
     """Wait for DVC in a slot; whatever happens, nothing of it goes on running."""
     try:
-        _follow(group, progress, tell, timeout_s, cancel)
+        _follow(group, progress, tell, bounds, cancel)
         code = group.finish()
     except BaseException:
         group.terminate(GRACE_S)
@@ -166,10 +182,10 @@ def _follow(
     group: Group,
     progress: Progress,
     tell: Callable[[Iterable[tuple[str, State, float]]], None],
-    timeout_s: float | None,
+    bounds: Bounds,
     cancel: threading.Event | None,
 ) -> None:
-    began = time.monotonic()
+    began, looked, timeout_s = time.monotonic(), 0.0, bounds.timeout_s
     for line in group.lines():
         now = time.monotonic()
         if cancel is not None and cancel.is_set():
@@ -181,8 +197,21 @@ def _follow(
                 reason="Timeout",
                 hint="raise `spec.training.timeout`, or make the training smaller",
             )
+        if bounds.memory is not None and now - looked >= _LOOK_S:
+            looked = now
+            _check_memory(group, bounds.memory, progress.running or "DVC")
         if line is not None:
             tell(progress.feed(line, now))
+
+
+def _check_memory(group: Group, bound: int, where: str) -> None:
+    held = machine.held(group.identity.pid, bound)
+    if held > bound:
+        raise TerminalError(
+            f"{where} took {spoken(held)} of memory, and {spoken(bound)} are allowed",
+            reason="OutOfMemory",
+            hint="allow more with `--memory`, or make the training smaller",
+        )
 
 
 def _link_inputs(root: Path, cache: Cache) -> None:

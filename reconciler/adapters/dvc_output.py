@@ -25,6 +25,10 @@ _DVC = re.compile(r"ERROR: .+|'[^']+' (?:validation failed|is invalid)\b.*")
 _REPRODUCED = re.compile(r"ERROR: failed to reproduce '([^']+)'")
 _EXIT = re.compile(r"exited with (-?\d+)")
 
+_ROOM = (
+    "train fewer models at a time with `--jobs`, bound each with `--memory`, or free some memory"
+)
+
 #: Exit status of a stage program whose error waits for time (sysexits' EX_TEMPFAIL).
 TEMPORARY = 75
 
@@ -125,8 +129,10 @@ def _by_signal(said: str, code: int, log: Path) -> ReconcilerError | None:
             f"it crashed with signal {number}", reason="Crashed", hint=f"the log: {log}"
         )
     if number in (1, 2, 3, 9, 15):
-        short = " (out of memory?)" if number == 9 else ""
-        return TransientError(f"it was ended by signal {number}{short}", reason="Killed")
+        if number == 9:
+            said = "it was killed by signal 9, most likely by the system because memory ran out"
+            return TransientError(said, reason="Killed", hint=_ROOM)
+        return TransientError(f"it was ended by signal {number}", reason="Killed")
     return None
 
 

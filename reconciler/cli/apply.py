@@ -27,10 +27,12 @@ def run(
     plan: Path | None,
     *,
     allow: bool = False,
+    memory: int | None = None,
 ) -> int:
     """Return 0 when every model is as declared, 1 when one is not, 130 when interrupted.
 
-    With `allow`, the commit may change as much at once as it does, now and later.
+    With `allow`, the commit may change as much at once as it does, now and later. `memory` is
+    the bytes that each training may take; None: most of what there is.
     """
     console = Console()
     kept = None if plan is None else _kept(plan, models, rev, allow=allow)
@@ -38,7 +40,7 @@ def run(
         console.print(at_work, highlight=False, markup=False, soft_wrap=True)
         return 1
     try:
-        standings, told = _converged(console, models, rev or "HEAD", jobs, kept)
+        standings, told = _converged(console, models, rev or "HEAD", jobs, kept, memory)
     except KeyboardInterrupt:
         console.print("interrupted; what was trained is kept, the next apply goes on from there")
         return 130
@@ -90,6 +92,7 @@ def _converged(
     rev: str,
     jobs: int | None,
     kept: KeptPlan | None,
+    memory: int | None,
 ) -> tuple[Mapping[str, Standing], set[tuple[str, str]]]:
     site = open_site()
     site.workspace.prepare()
@@ -103,7 +106,7 @@ def _converged(
         fleet = site.fleet(rev) if kept is None else agreed(site, kept)
         for note in (*site.apart(), *(site.uncommitted(fleet, rev) if kept is None else ())):
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
-        tools = site.tools(fleet, jobs or os.cpu_count() or 1, listen)
+        tools = site.tools(fleet, jobs or os.cpu_count() or 1, listen, memory)
         try:
             if kept is None:
                 engine = Engine(fleet, tools, listen, allowed=site.workspace.allowed())

@@ -12,6 +12,7 @@ from reconciler.adapters.slots import SlotPool
 from reconciler.cli.options import Plain
 from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.garbage import Collector, Garbage, Heap
+from reconciler.core.sizes import spoken
 from reconciler.errors import UsageError
 from reconciler.spec.model import seconds
 
@@ -80,7 +81,7 @@ def _show(garbage: Garbage, output: Plain, *, deleted: bool) -> None:
             f"remote     {garbage.remote:>7,} objects           content that nothing names"
         )
     sys.stdout.write("".join(f"{line}\n" for line in lines))
-    size = _size(sum(heap.size for heap in garbage.heaps))
+    size = spoken(sum(heap.size for heap in garbage.heaps))
     if not lines:
         sys.stdout.write("Nothing to delete.\n")
     elif deleted:
@@ -100,7 +101,7 @@ def _notes(site: Site, collector: Collector, output: Plain) -> None:
 
 def _line(heap: Heap) -> str:
     noun = "item" if len(heap.items) == 1 else "items"
-    return f"{heap.kind:<10} {len(heap.items):>7,} {noun:<5} {_size(heap.size):>9}   {heap.why}"
+    return f"{heap.kind:<10} {len(heap.items):>7,} {noun:<5} {spoken(heap.size):>9}   {heap.why}"
 
 
 def _plain(garbage: Garbage, *, deleted: bool) -> dict[str, object]:
@@ -121,12 +122,3 @@ def _plain(garbage: Garbage, *, deleted: bool) -> dict[str, object]:
         "absent": list(garbage.absent),
         "remote": garbage.remote,
     }
-
-
-def _size(count: float) -> str:
-    """Return bytes as people say them: `1.2 GB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

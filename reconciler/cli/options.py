@@ -41,6 +41,28 @@ ProbesHost = Annotated[
 ]
 
 
+def _bytes(text: str) -> int:
+    from reconciler.adapters.machine import memory
+    from reconciler.core.sizes import parse
+
+    try:
+        return parse(text, memory())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        parser=_bytes,
+        help="Memory that each training may take, such as 4G, 512Mi or 50%. Default: 90%"
+        " of the machine's, or of the container's.",
+    ),
+]
+
+
 class Shell(StrEnum):
     """Shells that can complete."""
 

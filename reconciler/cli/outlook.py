@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from reconciler import __version__
+from reconciler.adapters.machine import fair
 from reconciler.adapters.runtime import installed
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.cli.asking import asking
@@ -67,7 +68,7 @@ def planned(
     with asking(site, offline=request.offline) as ask:
         differing = () if base else libraries(fleet)
         now = datetime.now(UTC)
-        facts = Facts(site.git, fleet, site.catalogue, snapshot, differing, ask, now, base)
+        facts = Facts(site.git, fleet, site.catalogue, snapshot, differing, ask, now, base, fair())
         preview = Preview(facts)
         names = preview.names()
         check_known(request.models, {*names, *settled})

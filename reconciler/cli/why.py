@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from reconciler.adapters.log import log
+from reconciler.adapters.machine import fair
 from reconciler.adapters.slots import SlotPool
 from reconciler.cli.options import Plain
 from reconciler.cli.subject import Subject, subject
@@ -51,7 +52,7 @@ def facts(about: Subject) -> Facts:
     site, desired, record = about.site, about.desired, about.record
     training = _leases(about).get(about.name)
     running = Running(desired.fingerprint) if training and isinstance(desired, Desired) else None
-    seen = observed(record, Memory(), running, about.mismatches)
+    seen = observed(record, Memory(), running, about.mismatches, room=fair())
     plan = plan_release(desired, seen, datetime.now(UTC))
     declared, path = _declared(about), site.workspace.logs / f"{about.name}.log"
     return Facts(

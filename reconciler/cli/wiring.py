@@ -221,9 +221,12 @@ class Site:
 
         return {n: open_target(n, settings.get(n, {}), self.root, verify) for n in KNOWN}
 
-    def tools(self, fleet: Fleet, jobs: int, listen: Listen) -> Tools:
-        """Return everything that a pass over `fleet` needs, trainings included."""
-        from reconciler.adapters import dvc_config
+    def tools(self, fleet: Fleet, jobs: int, listen: Listen, memory: int | None = None) -> Tools:
+        """Return everything that a pass over `fleet` needs, trainings included.
+
+        `memory` is the bytes that each training may take; None: most of what there is.
+        """
+        from reconciler.adapters import dvc_config, machine
         from reconciler.adapters.slots import SlotPool
         from reconciler.controller.judging import Judging
         from reconciler.controller.measuring import measure
@@ -234,7 +237,8 @@ class Site:
         pool = SlotPool(self.workspace.slots, jobs, self.root)
         pool.end_orphans()
         work = Slices(self.git, pool, dvc_config.cache_dir(self.root))
-        trainer = Trainer(work.run, self.workspace.logs, jobs, listen)
+        bound = memory or machine.fair()
+        trainer = Trainer(work.run, self.workspace.logs, jobs, listen, memory=bound)
         declared = fleet.params.runtime
         return Tools(
             store=self.store,

@@ -131,6 +131,7 @@ def fail(model: str, broken: Broken, revision: str, keep: int, now: datetime) ->
             revision=revision,
             created=now,
             timeout=broken.timeout,
+            memory=broken.memory,
         )
         return records.attempt(records.with_version(before, version, keep), revision)
 

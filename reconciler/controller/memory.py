@@ -67,8 +67,12 @@ def observed(
     foreign: bool = False,
     frozen: Frozen | None = None,
     guarded: str | None = None,
+    room: int | None = None,
 ) -> Observed:
-    """Return what the plan looks at: the record and, over it, what this run has learned."""
+    """Return what the plan looks at: the record and, over it, what this run has learned.
+
+    `room` is the bytes of memory that a training may take here; None: not known.
+    """
     versions = record.versions if record else ()
     at_hand = {
         v.bundle.md5: v
@@ -91,6 +95,7 @@ def observed(
         foreign=foreign,
         frozen=frozen,
         guarded=guarded,
+        memory=room,
     )
 
 
@@ -173,5 +178,6 @@ def _failure(version: Version) -> Broken:
         version.reason,
         version.message,
         timeout=version.timeout,
+        memory=version.memory,
         recorded=True,
     )

@@ -118,7 +118,7 @@ class Pass:
         running, now = self.tools.trainer.running(self.name), self.tools.clock()
         seen = observed(
             self.record, self.memory, running, self.tools.mismatches,
-            foreign=self.fleet.elsewhere(self.name),
+            foreign=self.fleet.elsewhere(self.name), room=self.tools.trainer.memory,
             frozen=self.guards.frozen(self.name, now), guarded=self.guards.guarded(self.name),
         )  # fmt: skip
         plan = plan_release(self.desired, seen, now)

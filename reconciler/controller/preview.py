@@ -61,6 +61,8 @@ class Facts:
     now: datetime
     base: Fleet | None = None
     """What is taken as satisfied; None: what is on record is."""
+    room: int | None = None
+    """Bytes of memory that a training may take here; None: not known."""
 
 
 class Preview:
@@ -138,7 +140,8 @@ class Preview:
 
     def _plan(self, desired: Desired | Invalid | None, record: Record | None, m: Memory) -> Plan:
         foreign = record is not None and self._facts.fleet.elsewhere(record.model)
-        seen = observed(record, m, None, self._facts.mismatches, foreign=foreign)
+        known = self._facts
+        seen = observed(record, m, None, known.mismatches, foreign=foreign, room=known.room)
         return plan_release(desired, seen, self._facts.now)
 
     def _verdict(

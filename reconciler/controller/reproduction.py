@@ -190,7 +190,7 @@ class Reproduction:
                 self._survey.names,
                 log=self._logs / f"{model}.log",
                 on_stage=told(model, self._listen),
-                timeout_s=None if bound is None else seconds(bound),
+                bounds=dvc.Bounds(None if bound is None else seconds(bound)),
                 cancel=self._cancel,
                 known=list(self._survey.blocks(model).values()),
                 needs_remote=False,

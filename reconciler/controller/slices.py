@@ -55,7 +55,7 @@ class Slices:
                 job.fleet.stages_of(job.model),
                 log=job.log,
                 on_stage=told(job.model, job.listen),
-                timeout_s=None if bound is None else seconds(bound),
+                bounds=dvc.Bounds(None if bound is None else seconds(bound), job.memory),
                 cancel=job.cancelled,
                 known=[*Authored(self._git, job.fleet).blocks(job.model), *job.known],
                 adopted=job.model in job.fleet.adoptions,

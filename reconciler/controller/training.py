@@ -58,6 +58,8 @@ class Job:
     listen: Listen
     known: tuple[Mapping[str, Any], ...] = ()
     """Blocks of dvc.lock of what was trained before and may be had again."""
+    memory: int | None = None
+    """Bytes of memory that all its processes may take together; None: as many as there are."""
 
     @property
     def model(self) -> str:
@@ -83,6 +85,7 @@ class Trainer:
         listen: Told how far they are.
         ended: Told of each model whose result is there, from a thread of the trainer's; None:
             results are waited for with `take`.
+        memory: Bytes of memory that each job may take; None: as many as there are.
     """
 
     def __init__(
@@ -92,7 +95,9 @@ class Trainer:
         jobs: int,
         listen: Listen,
         ended: Callable[[str], None] | None = None,
+        memory: int | None = None,
     ) -> None:
+        self.memory = memory
         self._work = work
         self._logs = logs
         self._listen = listen
@@ -114,7 +119,8 @@ class Trainer:
             known: Blocks of dvc.lock of earlier runs.
         """
         log = self._logs / f"{desired.spec.name}.log"
-        job = Job(fleet, desired, log, threading.Event(), self._listen, tuple(known))
+        cancelled = threading.Event()
+        job = Job(fleet, desired, log, cancelled, self._listen, tuple(known), self.memory)
         assert job.model not in self._jobs, "one job per model"
         self._jobs[job.model] = job
         self._listen(Queued(job.model))
@@ -202,13 +208,15 @@ class Trainer:
 def _broken(job: Job, error: BaseException, cut: str | None) -> Broken:
     """Return what ended the job; an error that is none of ours is a bug, and stops no other."""
     known = isinstance(error, ReconcilerError)
+    reason = error.reason if isinstance(error, ReconcilerError) else "InternalError"
     lasting = isinstance(error, SpecError | TerminalError) and error.reason not in _OF_THE_MACHINE
     broken = Broken(
         fingerprint=job.desired.fingerprint,
-        reason=error.reason if isinstance(error, ReconcilerError) else "InternalError",
+        reason=reason,
         message=str(error) if known else f"{type(error).__name__}: {error}",
         transient=not lasting,
         timeout=job.desired.timeout,
+        memory=job.memory if reason == "OutOfMemory" else None,
         revision=job.desired.revision,
     )
     if cut is None or lasting or not known:

@@ -75,6 +75,8 @@ class Observed:
     """No commit of the history that is followed has ever declared it: another branch does."""
     holds: tuple[Hold, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
+    memory: int | None = None
+    """Bytes of memory that a training may take here; None: not known."""
     frozen: Frozen | None = None
     """Releases wait for time; None: they need not."""
     guarded: str | None = None
@@ -218,11 +220,13 @@ def _refuse(desired: Desired | Invalid | None, observed: Observed, _: datetime) 
     if observed.mismatches:
         found = ", ".join(str(item) for item in observed.mismatches)
         return Plan("RuntimeMismatch", f"cannot train with these libraries: {found} ({_REMEDY})")
-    return next((_refusal(b) for b in observed.broken if _repeats(b, desired)), None)
+    return next((_refusal(b) for b in observed.broken if _repeats(b, desired, observed)), None)
 
 
-def _repeats(broken: Broken, desired: Desired) -> bool:
-    """Return whether training again would fail as `broken` did: same inputs, same time bound."""
+def _repeats(broken: Broken, desired: Desired, observed: Observed) -> bool:
+    """Return whether training again would fail as `broken` did: same inputs, no wider bounds."""
+    if broken.memory is not None and (observed.memory or 0) > broken.memory:
+        return False
     same = broken.fingerprint == desired.fingerprint and broken.timeout == desired.timeout
     return same and (broken.recorded or broken.transient)
 
@@ -239,7 +243,8 @@ def _train(desired: Desired | Invalid | None, observed: Observed, _: datetime) -
     if observed.of(desired.fingerprint):
         return None
     for broken in observed.broken:
-        if broken.fingerprint == desired.fingerprint and broken.timeout == desired.timeout:
+        same = broken.fingerprint == desired.fingerprint and broken.timeout == desired.timeout
+        if same and not broken.recorded:
             return Plan("TrainingFailed", broken.message, (Fail(broken),))
     if observed.running:
         return Plan("NotTrained", "waits until the training that was cut short has ended")

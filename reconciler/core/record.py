@@ -38,7 +38,6 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"
     CANCELLED = "cancelled"
-    """A newer revision came while it was trained: it left no bundle, and blocks nothing."""
 
 
 _ATOMS = frozenset({str, int, bool, type(None)})
@@ -130,6 +129,8 @@ class Version(_Frozen):
     """Who released it although its verdict was inconclusive; None: nobody did."""
     timeout: str | None = None
     """Training time allowed, as the spec says it; None for no limit."""
+    memory: Annotated[int, Field(ge=1)] | None = None
+    """Bytes of memory that did not suffice; None: that is not why it failed."""
     seconds: Numbers = {}
     """Seconds that each stage ran; a stage that came from the cache is absent."""
     warnings: tuple[str, ...] = ()
@@ -173,9 +174,9 @@ class Hold(_Frozen):
 class Record(_Frozen):
     """The decisions about one model.
 
-    `versions` holds the last ten tried, ascending by number; the champion, the challenger and
-    the champion's predecessor stay in it however old they are. Of those that were cancelled only
-    the last stays: a busy day must not push out what could be released again.
+    `versions` holds the last ten tried, ascending by number; champion, challenger and the
+    champion's predecessor stay in it however old they are. Of cancelled ones only the last stays:
+    a busy day must not push out what could be released again.
     """
 
     api_version: Annotated[Literal["reconciler/record/v1"], Field(alias="apiVersion")] = API_VERSION
@@ -211,8 +212,8 @@ class Record(_Frozen):
 
     def by_fingerprint(self, fingerprint: str) -> Version | None:
         """Return the newest version with this fingerprint that was not cut short; None without."""
-        ended = (v for v in reversed(self.versions) if v.outcome is not Outcome.CANCELLED)
-        return next((v for v in ended if v.fingerprint == fingerprint), None)
+        found = (v for v in reversed(self.versions) if v.fingerprint == fingerprint)
+        return next((v for v in found if v.outcome is not Outcome.CANCELLED), None)
 
     def by_bundle(self, digest: str) -> Version | None:
         """Return the newest version with this bundle digest; None when none is kept."""
@@ -317,7 +318,7 @@ def retire(record: Record, revision: str) -> Record:
     champion = record.champion
     if champion is not None:
         record = _replaced(record, _changed(champion, outcome=Outcome.SUPERSEDED))
-    gone = {"champion": None, "challenger": None, "rollout": None, "released": None}
+    gone = dict.fromkeys(("champion", "challenger", "rollout", "released"))
     return _changed(record, attempted=revision, **gone)
 
 
@@ -382,12 +383,9 @@ def _pruned(record: Record, versions: Sequence[Version], keep: int, *, next_vers
 
 
 def _replaced(record: Record, version: Version) -> Record:
-    is_champion = record.champion is not None and record.champion.number == version.number
-    return _changed(
-        record,
-        champion=version if is_champion else record.champion,
-        versions=_swapped(record.versions, version),
-    )
+    former = record.champion
+    champion = version if former is not None and former.number == version.number else former
+    return _changed(record, champion=champion, versions=_swapped(record.versions, version))
 
 
 def _swapped(versions: Iterable[Version], version: Version) -> tuple[Version, ...]:

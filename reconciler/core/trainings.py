@@ -25,6 +25,9 @@ class Broken:
     """The cause may pass by itself: it waits for time, and is never put on record."""
 
     timeout: str | None = None
+    memory: int | None = None
+    """Bytes of memory that did not suffice; None: it was not for want of memory."""
+
     recorded: bool = False
     revision: str = ""
     """The commit that it was started at; empty where it is on record."""

@@ -19,7 +19,7 @@ import pytest
 
 from reconciler.adapters import dvc_config
 from reconciler.adapters.cache import Cache
-from reconciler.adapters.dvc import Reproduced, repro
+from reconciler.adapters.dvc import Bounds, Reproduced, repro
 from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.git import Git
 from reconciler.adapters.slots import SlotPool
@@ -204,7 +204,7 @@ def test_two_models_train_side_by_side(root: Path) -> None:
     (root / "run.sh").write_text(SCRIPT.replace("set -e", meet))
     commit(root)
     with ThreadPoolExecutor(2) as threads:
-        done = list(threads.map(lambda model: train(root, model, timeout_s=20.0), ("m", "n")))
+        done = list(threads.map(lambda model: train(root, model, bounds=Bounds(20.0)), ("m", "n")))
     assert all(one.ran == STAGES for one in done)
 
 
@@ -328,7 +328,7 @@ def test_a_run_that_takes_too_long_is_ended_with_all_it_started(root: Path) -> N
     (root / "run.sh").write_text(ENDLESS)
     commit(root)
     with pytest.raises(TerminalError, match=r"prepare@m did not end within 4 s") as caught:
-        train(root, timeout_s=4.0)
+        train(root, bounds=Bounds(4.0))
     assert caught.value.reason == "Timeout"
     assert ended(root)
 
@@ -370,6 +370,46 @@ def test_after_a_cancelled_run_the_slot_is_clean_and_the_next_repeats_only_what_
     (root.parent / "trace.endless").write_text("")
     assert train(root).ran == ("train",)
     assert runs(root) == ["prepare m", "train m", "train m"]
+
+
+# Holds so many MB of memory, for so many seconds.
+HUNGRY = f"""\
+echo $$ > "$TRACE.pid"
+{sys.executable} -c "import time; held = b'x' * ($MB * 1000000); time.sleep($HOLD)"
+"""
+
+
+def test_a_run_that_takes_too_much_memory_is_ended_with_all_it_started(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MB", "300")
+    monkeypatch.setenv("HOLD", "60")
+    (root / "run.sh").write_text(HUNGRY + SCRIPT)
+    commit(root)
+    with pytest.raises(
+        TerminalError, match=r"prepare@m took \d+ MB of memory, and 150 MB"
+    ) as caught:
+        train(root, bounds=Bounds(memory=150_000_000))
+    assert caught.value.reason == "OutOfMemory"
+    assert "--memory" in caught.value.hint
+    assert ended(root)
+
+
+def test_a_run_that_stays_within_its_memory_is_left_alone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MB", "20")
+    monkeypatch.setenv("HOLD", "1.2")
+    (root / "run.sh").write_text(HUNGRY + SCRIPT)
+    commit(root)
+    assert train(root, bounds=Bounds(memory=300_000_000)).ran == STAGES
+
+
+def test_a_stage_that_the_system_killed_is_told_as_want_of_memory(root: Path) -> None:
+    (root / "run.sh").write_text("kill -9 $$")
+    commit(root)
+    with pytest.raises(TransientError, match="most likely by the system because memory ran out"):
+        train(root)
 
 
 @pytest.mark.slow

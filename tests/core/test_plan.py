@@ -500,6 +500,19 @@ def test_a_recorded_failure_is_not_repeated_until_its_cause_changes() -> None:
     assert plan_release(desired(timeout="2h"), observed, NOW).actions == (Train("fp1"),)
 
 
+def test_a_training_that_lacked_memory_is_tried_again_where_there_is_more() -> None:
+    broken = Broken("fp1", "OutOfMemory", "it took too much", memory=4 * 10**9)
+    fresh = Observed(recorded=True, broken=(broken,), memory=4 * 10**9)
+    assert plan_release(desired(), fresh, NOW).actions == (Fail(broken),)
+    known = replace(fresh, broken=(replace(broken, recorded=True),))
+    for room in (None, 10**9, 4 * 10**9):
+        plan = plan_release(desired(), replace(known, memory=room), NOW)
+        assert (plan.reason, plan.actions) == ("OutOfMemory", ())
+    roomy = replace(known, memory=8 * 10**9)
+    assert plan_release(desired(), roomy, NOW).actions == (Train("fp1"),)
+    assert plan_release(desired(timeout="2h"), known, NOW).actions == (Train("fp1"),)
+
+
 def test_a_failure_that_time_mends_is_asked_again_later_and_never_recorded() -> None:
     broken = Broken("fp1", "DiskFull", "no space", transient=True)
     plan = plan_release(desired(), Observed(broken=(broken,)), NOW)

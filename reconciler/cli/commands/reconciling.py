@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Jobs, Models, Plans
+from reconciler.cli.options import Jobs, Memory, Models, Plans
 
 app = typer.Typer()
 
@@ -60,6 +60,7 @@ def apply(
         typer.Option("--rev", metavar="REV", help="The commit to follow. Default: HEAD."),
     ] = None,
     jobs: Jobs = None,
+    memory: Memory = None,
     plan: Annotated[
         Path | None,
         typer.Option("--plan", metavar="FILE", help="Carry out just what `plan --out` kept."),
@@ -74,7 +75,9 @@ def apply(
     """Train, judge, release and record until every model is as declared."""
     from reconciler.cli import apply as verb
 
-    raise typer.Exit(verb.run(tuple(models or ()), rev, jobs, plan, allow=allow_mass_change))
+    chosen = tuple(models or ())
+    code = verb.run(chosen, rev, jobs, plan, allow=allow_mass_change, memory=memory)
+    raise typer.Exit(code)
 
 
 @app.command(rich_help_panel="Reconcile")
