@@ -17,6 +17,7 @@ from reconciler.controller.fleet import Fleet
 from reconciler.controller.guards import guards
 from reconciler.controller.memory import Memory
 from reconciler.controller.passes import Pass, Permit, Tools, guarded, told
+from reconciler.controller.telling import decided
 from reconciler.controller.training import Artifacts
 from reconciler.core.plan import TRANSIENT_PAUSE, Plan
 from reconciler.core.standing import Standing, standing
@@ -128,8 +129,8 @@ class Engine:
         memory.broken.clear()
         if decision.bundle is not None:
             memory.forget(decision.bundle)
-        d = decision
-        self._listen(Decided(d.model, d.reason, d.message, good=d.good))
+        record = self._snapshot.records.get(decision.model)
+        self._listen(decided(decision, record, self._fleet.revision))
         self._serve(decision.model)
 
     def _collect(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import datetime
 
+from reconciler.controller.decisions import Decision
 from reconciler.controller.events import (
     Decided,
     Event,
@@ -17,6 +18,7 @@ from reconciler.controller.events import (
     Trained,
 )
 from reconciler.core.conditions import Health
+from reconciler.core.record import Record, Version
 from reconciler.core.told import Fact, Level, Told
 
 _UNWELL = frozenset({Health.DEGRADED.value, Health.MISSING.value})
@@ -35,6 +37,31 @@ def told(event: Event, at: datetime) -> Told:
         message=_message(event),
         facts=_facts(event),
     )
+
+
+def decided(decision: Decision, record: Record | None, revision: str | None) -> Decided:
+    """Return the event that tells of a decision that is on record.
+
+    Args:
+        decision: What was decided.
+        record: The model's record with it.
+        revision: The commit that it follows.
+    """
+    d = decision
+    version = _version(d, record) if record is not None else None
+    if version is None:
+        return Decided(d.model, d.reason, d.message, d.good, revision)
+    return Decided(
+        d.model, d.reason, d.message, d.good, revision, version.fingerprint, version.number
+    )
+
+
+def _version(decision: Decision, record: Record) -> Version | None:
+    """Return the version that a decision is about; one that left no bundle has just been added."""
+    if decision.bundle is not None:
+        return record.by_bundle(decision.bundle)
+    newest = record.versions[-1] if record.versions else None
+    return newest if newest is not None and newest.reason == decision.reason else None
 
 
 def everyone(*listeners: Listen) -> Listen:

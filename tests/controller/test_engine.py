@@ -723,3 +723,23 @@ def test_a_training_of_an_earlier_revision_that_is_declared_still_goes_on(world:
     earlier = declared(revision="r1", floor=0.9)
     assert world.apply(declared(revision="r2"), before=earlier)["m"].as_declared
     assert (world.trained, world.outcomes()) == (["fp1"], [(1, "released")])
+
+
+def test_what_is_decided_is_told_with_its_version_and_what_it_follows(world: World) -> None:
+    def told() -> list[tuple[str, str | None, str | None, int | None]]:
+        found = [event for event in world.events if isinstance(event, Decided)]
+        world.events.clear()
+        return [(e.reason, e.revision, e.fingerprint, e.version) for e in found]
+
+    world.gate = above({"fp1": 0.6, "fp2": 0.1})
+    world.apply(declared())
+    assert told() == [("Released", "r1", "fp1", 1)]
+    world.apply(declared(fingerprint="fp2", revision="r2"))
+    assert told() == [("Rejected", "r2", "fp2", 2)]
+    world.broken = {"fp3": TerminalError("no rows", reason="EmptyData")}
+    world.apply(declared(fingerprint="fp3", revision="r3"))
+    assert told() == [("EmptyData", "r3", "fp3", 3)]
+    world.apply(declared(revision="r4", floor=0.55))
+    assert told() == [("Judged", "r4", "fp1", 1)]
+    world.apply(names=("m",))
+    assert told() == [("Retired", "r9", None, None)]
