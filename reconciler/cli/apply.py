@@ -15,6 +15,7 @@ from reconciler.cli.unknown import unknown
 from reconciler.cli.wiring import open_site
 from reconciler.controller.engine import Engine
 from reconciler.controller.telling import everyone
+from reconciler.core.naming import some
 from reconciler.core.plan_file import KeptPlan
 from reconciler.core.standing import Standing
 from reconciler.errors import ReconcilerError, UsageError
@@ -140,19 +141,15 @@ def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple
         )
     standings = {name: s for name, s in standings.items() if name not in foreign}
     wrong = {name: s for name, s in standings.items() if not s.as_declared}
-    for name, stands in wrong.items():
-        why = stands.message or stands.reason
-        if any(model == name and why in message for model, message in told):
-            continue
-        console.print(
-            f"✗ {name}: {stands.reason}: {why}", style="red", markup=False, soft_wrap=True
-        )
+    for (reason, why), names in _alike(wrong, told).items():
+        mark, style = ("…", "yellow") if reason == "Frozen" else ("✗", "red")
+        line = f"{mark} {some(names)}: {reason}: {why}"
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     count = len(standings)
     if wrong:
         verb = "is" if len(wrong) == 1 else "are"
-        names = ", ".join(wrong)
         console.print(
-            f"{len(wrong)} of {count} {verb} not as declared: {names}",
+            f"{len(wrong)} of {count} {verb} not as declared: {', '.join(wrong)}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -161,3 +158,15 @@ def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple
     noun = "model is" if count == 1 else "models are"
     console.print(f"{count} {noun} as declared.", highlight=False)
     return 0
+
+
+def _alike(
+    wrong: Mapping[str, Standing], told: set[tuple[str, str]]
+) -> dict[tuple[str, str], list[str]]:
+    """Return the models that are not as declared by reason and message, but those told of."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, stands in wrong.items():
+        why = stands.message or stands.reason
+        if not any(model == name and why in message for model, message in told):
+            found.setdefault((stands.reason, why), []).append(name)
+    return found

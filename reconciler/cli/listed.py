@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.cli.listing import Line, Seen, remembered
 from reconciler.cli.wiring import Others, Site
+from reconciler.controller import planning
 from reconciler.core.plan import Plan
 from reconciler.core.settled import Shown, shown
 from reconciler.core.standing import GOOD
@@ -14,7 +17,8 @@ _UNSEEN = ("Unknown", "Unknown", "")
 
 def planned(site: Site, others: Others, seen: Seen) -> tuple[dict[str, Line], set[str]]:
     """Return the lines of models that were looked at, and the models that are not listed."""
-    plans = site.plans(others.fleet, others.snapshot)
+    guards = site.guards(others.fleet, others.snapshot, others.recalled)
+    plans = planning.plans(others.fleet, others.snapshot, guards, datetime.now(UTC))
     site.remember(
         others, {n: None if p.actions else (p.reason, p.message) for n, p in plans.items()}
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.cli.ansi import columns, printable
 from reconciler.cli.wiring import Site, open_site
+from reconciler.core.naming import some
 from reconciler.core.settled import Shown
 from reconciler.errors import ReconcilerError
 
@@ -49,9 +50,12 @@ def run() -> int:
     nothing: dict[str, str] = {}
     styles = [nothing, _SYNC, _HEALTH, nothing, nothing, nothing, nothing]
     sys.stdout.write(columns(_HEADER, rows, styles))
+    details: dict[str, list[str]] = {}
     for name, line in sorted(lines.items()):
         if line.detail:
-            sys.stdout.write(f"{printable(f'{name}: {line.detail}')}\n")
+            details.setdefault(line.detail, []).append(name)
+    for detail, names in details.items():
+        sys.stdout.write(f"{printable(f'{some(names)}: {detail}')}\n")
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler import __version__
@@ -15,13 +16,19 @@ from reconciler.cli.request import Request, check_known, listed, unchanged
 from reconciler.cli.served import LOOKED_AT, UNSERVED
 from reconciler.cli.wiring import Others, Site
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.guards import Guards, guarding
 from reconciler.controller.healing import with_targets
 from reconciler.controller.preview import Facts, Preview
 from reconciler.controller.recall import Recalled, nothing
 from reconciler.core import compilation
+from reconciler.core.naming import some
 from reconciler.core.outlook import Kind, Outlook, Row
 from reconciler.core.runtime import LIBRARIES, Mismatch, mismatches
+from reconciler.core.settled import Known
 from reconciler.spec.problems import Problem
+
+#: What may end in a release that is not one of an earlier version.
+_RELEASING = frozenset({Kind.CREATE, Kind.RETRAIN, Kind.REJUDGE, Kind.RELEASE, Kind.RETIRE})
 
 
 def look_ahead(site: Site, request: Request, known: Recalled | None = None) -> Outlook:
@@ -49,7 +56,7 @@ def planned(
     fleet: Fleet,
     snapshot: Snapshot,
     base: Fleet | None = None,
-    settled: Collection[str] = (),
+    settled: Mapping[str, Known] | None = None,
 ) -> tuple[Row, ...]:
     """Return the rows of models that must be looked at, those that were not asked for left out.
 
@@ -69,10 +76,20 @@ def planned(
         differing = () if base else libraries(fleet)
         now = datetime.now(UTC)
         facts = Facts(site.git, fleet, site.catalogue, snapshot, differing, ask, now, base, fair())
-        preview = Preview(facts)
+        preview = Preview(replace(facts, guards=_guards(site, request, facts, settled or {})))
         names = preview.names()
-        check_known(request.models, {*names, *settled})
+        check_known(request.models, {*names, *(settled or {})})
         return preview.rows(request.models or names)
+
+
+def _guards(site: Site, request: Request, facts: Facts, settled: Mapping[str, Known]) -> Guards:
+    """Return what keeps changes back, were apply run now."""
+    fleet = facts.fleet
+    if request.allow or fleet.revision == site.workspace.allowed():
+        return Guards(fleet.params.freeze)
+    what = "the working tree" if request.uncommitted else f"commit {fleet.revision[:7]}"
+    others = sum(known.champion is not None for known in settled.values())
+    return guarding(fleet, Preview(facts).fates(), what, others)
 
 
 def outlook(
@@ -110,11 +127,22 @@ def outlook(
         uncommitted=request.uncommitted,
         chosen=request.models or None,
         problems=_problems(request, fleet, base),
-        notes=notes,
+        notes=(*notes, *_kept_back(fleet, expected.rows)),
         jobs=request.jobs,
         seconds=expected.seconds,
         untimed=expected.untimed,
     )
+
+
+def _kept_back(fleet: Fleet, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return what holds back models, where their rows do not say so, or all at once would."""
+    told = dict.fromkeys(row.message for row in rows if row.reason == "MassChange")
+    guards, now = Guards(fleet.params.freeze), datetime.now(UTC)
+    frozen: dict[str, list[str]] = {}
+    for name in (row.model for row in rows if row.kind in _RELEASING):
+        if (freeze := guards.frozen(name, now)) is not None:
+            frozen.setdefault(str(freeze), []).append(name)
+    return (*told, *(f"{some(names)}: {freeze}" for freeze, names in frozen.items()))
 
 
 def libraries(fleet: Fleet) -> tuple[Mismatch, ...]:

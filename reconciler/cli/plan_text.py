@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 
 from reconciler.cli.ansi import printable, styled
 from reconciler.core.estimate import spoken
@@ -27,7 +28,7 @@ def show(outlook: Outlook) -> None:
     _line(headline(outlook))
     width = max((len(row.model) for row in outlook.shown), default=0)
     for row in outlook.shown:
-        _row(row, width)
+        _row(row, width, outlook.notes)
     if not any(row.acts for row in outlook.rows) and Kind.BLOCKED not in outlook.counts:
         sys.stdout.write(styled("Nothing to do.", "green") + "\n")
     _line(ending(outlook))
@@ -37,11 +38,12 @@ def _line(text: str) -> None:
     sys.stdout.write(f"{printable(text)}\n")
 
 
-def _row(row: Row, width: int) -> None:
+def _row(row: Row, width: int, said: Collection[str]) -> None:
     mark, style = _MARKS[row.kind]
     head = styled(f"{mark} {row.kind:<9} ", style) + styled(row.model.ljust(width), "bold")
     if row.kind is Kind.BLOCKED or (row.speaks and not row.changes):
-        head += printable(f"  {row.reason}: {row.message}")
+        why = row.reason if row.message in said else f"{row.reason}: {row.message}"
+        head += printable(f"  {why}")
     sys.stdout.write(f"{head.rstrip()}\n")
     for detail in _details(row):
         _line(f"      {detail}")

@@ -34,6 +34,8 @@ class Request:
     """The working tree as it stands, in place of `rev`."""
     offline: bool = False
     jobs: int = 1
+    allow: bool = False
+    """What the guard against mass changes would hold back is planned too."""
 
     @property
     def plain(self) -> bool:
@@ -49,6 +51,7 @@ def request(
     *,
     uncommitted: bool,
     offline: bool,
+    allow: bool,
 ) -> Request:
     """Return the request that the options of the command line come to.
 
@@ -61,9 +64,8 @@ def request(
             reason="Contradiction",
         )
     places = jobs or os.cpu_count() or 1
-    return Request(
-        tuple(dict.fromkeys(models or ())), rev or "HEAD", base, uncommitted, offline, places
-    )
+    chosen = tuple(dict.fromkeys(models or ()))
+    return Request(chosen, rev or "HEAD", base, uncommitted, offline, places, allow)
 
 
 def recalled(site: Site, request: Request) -> Recalled | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from reconciler.adapters.log import log
@@ -12,6 +12,8 @@ from reconciler.adapters.machine import fair
 from reconciler.adapters.slots import SlotPool
 from reconciler.cli.options import Plain
 from reconciler.cli.subject import Subject, subject
+from reconciler.controller.fleet import Fleet
+from reconciler.controller.guards import Guards
 from reconciler.controller.memory import Memory, observed
 from reconciler.core import compilation
 from reconciler.core.conditions import ConditionType
@@ -53,7 +55,14 @@ def facts(about: Subject) -> Facts:
     training = _leases(about).get(about.name)
     running = Running(desired.fingerprint) if training and isinstance(desired, Desired) else None
     seen = observed(record, Memory(), running, about.mismatches, room=fair())
-    plan = plan_release(desired, seen, datetime.now(UTC))
+    now = datetime.now(UTC)
+    plan = plan_release(desired, seen, now)
+    if plan.actions and about.fleet is not None:
+        guards = _guards(about, about.fleet)
+        kept = replace(
+            seen, frozen=guards.frozen(about.name, now), guarded=guards.guarded(about.name)
+        )
+        plan = plan_release(desired, kept, now)
     declared, path = _declared(about), site.workspace.logs / f"{about.name}.log"
     return Facts(
         name=about.name,
@@ -68,6 +77,17 @@ def facts(about: Subject) -> Facts:
         trouble=_trouble(about, declared),
         log=str(path.relative_to(site.root)) if path.is_file() else None,
     )
+
+
+def _guards(about: Subject, own: Fleet) -> Guards:
+    """Return what keeps changes back, for which the whole fleet counts."""
+    site = about.site
+    try:
+        recalled = site.recall(own.revision)
+        others = site.others(own.revision, recalled)
+        return site.guards(others.fleet, others.snapshot, others.recalled)
+    except ReconcilerError:
+        return Guards(own.params.freeze)
 
 
 def _decided(about: Subject, plan: Plan) -> datetime | None:

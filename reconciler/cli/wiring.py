@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.controller.artifacts import Artifacts
     from reconciler.controller.events import Listen
     from reconciler.controller.fleet import Fleet
+    from reconciler.controller.guards import Guards
     from reconciler.controller.kept_events import KeptEvents
     from reconciler.controller.passes import Tools
     from reconciler.controller.reports import Reports
@@ -284,28 +285,30 @@ class Site:
             self.workspace.logs, listen,
         )  # fmt: skip
 
+    def guards(self, fleet: Fleet, snapshot: Snapshot, recalled: Recalled | None = None) -> Guards:
+        """Return what keeps changes back at the fleet's commit.
+
+        Args:
+            fleet: What is declared, without the models of `recalled`.
+            snapshot: What is on record, without them too.
+            recalled: Models that are settled; None: there is no other.
+        """
+        from reconciler.controller.guards import guards
+
+        settled = recalled.models.values() if recalled else ()
+        others = sum(known.champion is not None for known in settled)
+        allowed = self.workspace.allowed()
+        return guards(fleet, snapshot.records, datetime.now(UTC), allowed, others)
+
     def release_plans(self, snapshot: Snapshot) -> dict[str, Plan]:
         """Return what the release rules say of each model at HEAD; empty when HEAD cannot be."""
+        from reconciler.controller.planning import plans
+
         try:
-            return self.plans(self.fleet("HEAD"), snapshot)
+            fleet = self.fleet("HEAD")
+            return plans(fleet, snapshot, self.guards(fleet, snapshot), datetime.now(UTC))
         except ReconcilerError:
             return {}
-
-    def plans(self, fleet: Fleet, snapshot: Snapshot) -> dict[str, Plan]:
-        """Return what the release rules say of each model of a fleet, or on record."""
-        from reconciler.controller.memory import Memory, observed
-        from reconciler.core.plan import plan_release
-
-        return {
-            name: plan_release(
-                fleet.wish(name),
-                observed(
-                    snapshot.records.get(name), Memory(), None, (), foreign=fleet.elsewhere(name)
-                ),
-                datetime.now(UTC),
-            )
-            for name in {*fleet.models, *snapshot.records}
-        }
 
     def seen(self) -> dict[str, tuple[str, str, str]]:
         """Return sync, health and detail of each model as they were last seen."""

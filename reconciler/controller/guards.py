@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.memory import Memory, observed
 from reconciler.core.frozen import Frozen
-from reconciler.core.mass_change import Fate, MassChange, mass_change
+from reconciler.core.mass_change import Fate, mass_change
 from reconciler.core.plan import CHANGING, Desired, Invalid, plan_release
 from reconciler.core.record import Record
 from reconciler.spec.params import FreezeWindow
@@ -81,15 +81,22 @@ def guards(
         for name, record in records.items()
         if (found := fate(fleet.wish(name), record, fleet.elsewhere, now)) is not None
     }
-    change = mass_change(
-        fates, fleet.params.guard, others=others, declared=bool(fleet.models or others)
-    )
-    return Guards(fleet.params.freeze, held(change, f"commit {fleet.revision[:7]}"))
+    return guarding(fleet, fates, f"commit {fleet.revision[:7]}", others)
 
 
-def held(change: MassChange | None, revision: str) -> dict[str, str]:
-    """Return the models that a mass change would touch, each with what is to be said."""
-    return dict.fromkeys(change.models, change.told(revision)) if change else {}
+def guarding(fleet: Fleet, fates: Mapping[str, Fate], what: str, others: int = 0) -> Guards:
+    """Return what keeps changes back, by what would become of each model in production.
+
+    Args:
+        fleet: What is declared.
+        fates: See `fate`.
+        what: What declares it, in words.
+        others: Models in production besides, which are as declared.
+    """
+    declared = bool(fleet.models or others)
+    change = mass_change(fates, fleet.params.guard, others=others, declared=declared)
+    held = dict.fromkeys(change.models, change.told(what)) if change else {}
+    return Guards(fleet.params.freeze, held)
 
 
 def fate(

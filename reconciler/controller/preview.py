@@ -13,9 +13,11 @@ from reconciler.controller import former
 from reconciler.controller.baseline import satisfied
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.former import State
+from reconciler.controller.guards import UNGUARDED, Guards, fate
 from reconciler.controller.memory import Memory, judged, observed
 from reconciler.core.actions import Accept, Confirm, Fail, Judge, Reject, Release, Retire, Train
 from reconciler.core.basis import declared, recorded
+from reconciler.core.mass_change import Fate
 from reconciler.core.outlook import AT_REST, Kind, Row
 from reconciler.core.plan import Desired, Invalid, Plan, plan_release
 from reconciler.core.record import Record, Version
@@ -63,6 +65,8 @@ class Facts:
     """What is taken as satisfied; None: what is on record is."""
     room: int | None = None
     """Bytes of memory that a training may take here; None: not known."""
+    guards: Guards = UNGUARDED
+    """What keeps changes back."""
 
 
 class Preview:
@@ -78,6 +82,19 @@ class Preview:
             return tuple(sorted({*self._facts.fleet.models, *base.models}))
         known = {*self._facts.fleet.models, *snapshot.records, *snapshot.quarantined}
         return tuple(sorted(known))
+
+    def fates(self) -> dict[str, Fate]:
+        """Return what would become of each model in production, by what is taken as satisfied."""
+        found = {name: self._fate(name) for name in self.names()}
+        return {name: fate for name, fate in found.items() if fate is not None}
+
+    def _fate(self, name: str) -> Fate | None:
+        if self._facts.base is not None and self._same(name):
+            before, record = self._facts.base.wish(name), self._facts.snapshot.records.get(name)
+            there = isinstance(before, Desired) or (record is not None and record.champion)
+            return Fate.LEAVE if before is not None and there else None
+        fleet = self._facts.fleet
+        return fate(fleet.wish(name), self._record(name), fleet.elsewhere, self._facts.now)
 
     def row(self, name: str) -> Row:
         """Return what would be done with one model; see `rows`."""
@@ -104,7 +121,7 @@ class Preview:
         if self._same(name):
             return Row(name, Kind.UNCHANGED, "Same", "declared as before")
         desired, record = self._desired(name), self._record(name)
-        first, last, answer = self._followed(desired, record)
+        first, last, answer = self._followed(name, desired, record)
         kind = _kind(first, last, record)
         if kind in AT_REST:
             return Row(name, kind, last.reason, last.message)
@@ -120,11 +137,11 @@ class Preview:
         )
 
     def _followed(
-        self, desired: Desired | Invalid | None, record: Record | None
+        self, name: str, desired: Desired | Invalid | None, record: Record | None
     ) -> tuple[Plan, Plan, _Answer | None]:
         """Return the first step, the one that is left once the gate has been asked, its answer."""
         memory = Memory()
-        first = plan = self._plan(desired, record, memory)
+        first = plan = self._plan(name, desired, record, memory)
         said: _Answer | None = None
         while plan.actions and isinstance(judge := plan.actions[0], Judge):
             assert isinstance(desired, Desired)
@@ -135,14 +152,19 @@ class Preview:
             if isinstance(answer, Unasked):
                 break
             memory.drafts[judge.bundle] = judged(asked, answer, judge.question)
-            plan = self._plan(desired, record, memory)
+            plan = self._plan(name, desired, record, memory)
         return first, plan, said
 
-    def _plan(self, desired: Desired | Invalid | None, record: Record | None, m: Memory) -> Plan:
+    def _plan(
+        self, name: str, desired: Desired | Invalid | None, record: Record | None, m: Memory
+    ) -> Plan:
         foreign = record is not None and self._facts.fleet.elsewhere(record.model)
-        known = self._facts
-        seen = observed(record, m, None, known.mismatches, foreign=foreign, room=known.room)
-        return plan_release(desired, seen, self._facts.now)
+        guards, now = self._facts.guards, self._facts.now
+        seen = observed(
+            record, m, None, self._facts.mismatches, foreign=foreign, room=self._facts.room,
+            frozen=guards.frozen(name, now), guarded=guards.guarded(name),
+        )  # fmt: skip
+        return plan_release(desired, seen, now)
 
     def _verdict(
         self, desired: Desired, record: Record | None, memory: Memory, version: Version

@@ -15,11 +15,12 @@ from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.git import Person
 from reconciler.adapters.status import StatusStore
 from reconciler.controller.fleet import Fleet
-from reconciler.controller.memory import Memory, observed
+from reconciler.controller.guards import Guards
+from reconciler.controller.planning import next_step
 from reconciler.controller.serving import Serving
 from reconciler.core import record as records
 from reconciler.core import steering
-from reconciler.core.plan import Desired, Invalid, plan_release
+from reconciler.core.plan import Desired, Invalid
 from reconciler.core.record import Hold, Record, Version
 from reconciler.core.runtime import Mismatch
 from reconciler.core.standing import standing
@@ -205,8 +206,8 @@ def settled(
         target = bring(name, spec, record)
     except ReconcilerError as error:
         target = TargetPlan(error.reason, str(error))
-    seen = observed(record, Memory(), None, mismatches, foreign=fleet.elsewhere(name))
-    plan = plan_release(fleet.wish(name), seen, now)
+    guards = Guards(fleet.params.freeze)
+    plan = next_step(name, fleet, record, mismatches, now, guards)
     champion = record.champion.bundle_digest if record.champion else None
     stands = standing(plan, target, champion, now)
     if status is not None:

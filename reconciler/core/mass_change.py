@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from reconciler.core.naming import some
 from reconciler.spec.params import Guard
-
-_NAMED = 5
 
 
 class Fate(StrEnum):
@@ -41,8 +40,7 @@ class MassChange:
         counts = ((len(self.retired), "retire"), (len(self.replaced), "replace"))
         does = " and ".join(f"{verb} {count}" for count, verb in counts if count)
         empty = "declares no model and " if self.emptied else ""
-        more = len(self.models) - _NAMED
-        names = ", ".join(self.models[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        names = some(self.models)
         return (
             f"{revision} {empty}would {does} of {self.production} models in production ({names}):"
             " revert it, or allow it with `reconciler apply --allow-mass-change`"

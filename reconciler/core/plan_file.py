@@ -18,6 +18,7 @@ from reconciler.core.actions import (
     Retire,
     Train,
 )
+from reconciler.core.naming import some
 from reconciler.core.outlook import AT_REST, FORMAT, Kind, identity
 from reconciler.errors import UsageError
 
@@ -149,13 +150,8 @@ def moved(plan: KeptPlan, now: Present) -> tuple[str, ...]:
         found.append(f"the runtime in params.yaml has moved on: {', '.join(changed)}")
     specs = [n for n, row in plan.models.items() if row.declared != now.declared.get(n)]
     if specs:
-        found.append(f"{plan.rev} declares otherwise: {_some(specs)}")
+        found.append(f"{plan.rev} declares otherwise: {some(specs)}")
     records = [n for n, row in plan.models.items() if row.recorded != now.recorded.get(n)]
     if records:
-        found.append(f"the records have moved on: {_some(records)}")
+        found.append(f"the records have moved on: {some(records)}")
     return tuple(found)
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -79,7 +79,7 @@ class Why:
 
 def why(facts: Facts) -> Why:
     """Return what a model waits for, since when, and what would change that."""
-    for rule in (_moving, _resting, _judged, _stopped):
+    for rule in (_kept_back, _moving, _resting, _judged, _stopped):
         if (found := rule(facts)) is not None:
             return found
     plan = facts.plan
@@ -88,6 +88,18 @@ def why(facts: Facts) -> Why:
 
 def _why(facts: Facts, waits: str, since: datetime | None, then: str, reason: str = "") -> Why:
     return Why(facts.name, reason or facts.plan.reason, waits, since, then)
+
+
+def _kept_back(facts: Facts) -> Why | None:
+    """Tell of releases that wait for time, and of what a person must allow."""
+    plan, name = facts.plan, facts.name
+    if plan.reason == "Frozen":
+        then = f"`reconciler apply {name}` goes on then, and a daemon does by itself"
+        return _why(facts, f"waits for time: {plan.message}", facts.declared, then)
+    if plan.reason == "MassChange":
+        then = "either would change that"
+        return _why(facts, f"waits for a person: {plan.message}", facts.declared, then)
+    return None
 
 
 def _moving(facts: Facts) -> Why | None:

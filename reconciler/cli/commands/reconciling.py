@@ -28,6 +28,12 @@ def plan(
     uncommitted: Annotated[
         bool, typer.Option("--uncommitted", help="Plan the working tree as it stands.")
     ] = False,
+    allow_mass_change: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mass-change", help="Plan what would have to be allowed, as if it were."
+        ),
+    ] = False,
     jobs: Jobs = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the DVC remote what it has.")
@@ -48,7 +54,10 @@ def plan(
     from reconciler.cli import plan as verb
     from reconciler.cli.request import request
 
-    asked = request(models, rev, base, jobs, uncommitted=uncommitted, offline=offline)
+    asked = request(
+        models, rev, base, jobs,
+        uncommitted=uncommitted, offline=offline, allow=allow_mass_change,
+    )  # fmt: skip
     raise typer.Exit(verb.run(asked, output, out, detailed=detailed_exitcode))
 
 

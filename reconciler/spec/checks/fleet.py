@@ -28,6 +28,10 @@ def check(data: Mapping[Any, Any]) -> Iterator[Finding]:
         yield from _allow(allow)
     if isinstance(targets := data.get("targets"), dict):
         yield from _targets(targets)
+    if isinstance(windows := data.get("freeze"), list) and windows:
+        from reconciler.spec.checks import freeze  # cron and zones, where there are windows alone
+
+        yield from freeze.check(windows, ("freeze",))
 
 
 def _allow(allow: list[Any]) -> Iterator[Finding]:
