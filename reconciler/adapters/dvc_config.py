@@ -116,6 +116,28 @@ def remotes(root: Path) -> Remotes:
     return Remotes(str(default).lower() if default else None, options)
 
 
+def leading_out(root: Path, text: bytes) -> tuple[tuple[str, str], ...]:
+    """Return the remotes, by name, whose folder `text` gives as a way out of `root`.
+
+    One that `config.local` gives another folder is left out.
+
+    Args:
+        root: The folder that would hold `.dvc/`.
+        text: What would stand in `.dvc/config` there.
+    """
+    folder = root / ".dvc"
+    here = _read(folder / "config.local")
+    found = []
+    for header, body in _parsed(text.decode(errors="replace"), folder / "config").items():
+        name, url = _remote(header), {key.lower(): value for key, value in body.items()}.get("url")
+        if name is None or not isinstance(url, str) or "url" in here.get(_header(header), {}):
+            continue
+        lost = not Path(url).expanduser().is_absolute() and not _URL.match(url)
+        if lost and not Path(_resolved(url, folder)).is_relative_to(root):
+            found.append((name, url))
+    return tuple(found)
+
+
 def secrets(root: Path) -> tuple[str, ...]:
     """Return what must not be printed: secret options of remotes, passwords in their URLs.
 
@@ -192,20 +214,32 @@ def _folders() -> tuple[Path, Path]:
 
 
 def _read(path: Path) -> Sections:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(path, error) from error
+    sections = _parsed(text, path)
+    return {_header(head): _absolute(head, body, path.parent) for head, body in sections.items()}
+
+
+def _parsed(text: str, path: Path) -> Sections:
     from configobj import ConfigObj, ConfigObjError
 
     try:
-        parsed = ConfigObj(path.read_text(encoding="utf-8").splitlines()).dict()
-    except FileNotFoundError:
-        return {}
-    except (ConfigObjError, UnicodeDecodeError, OSError) as error:
-        raise TerminalError(
-            f"DVC's settings in {path} cannot be read: {error}",
-            reason="InvalidDvcConfig",
-            hint="mend the file; `dvc config --list` shows what DVC makes of it",
-        ) from error
-    sections = {head: body for head, body in parsed.items() if isinstance(body, dict)}
-    return {_header(head): _absolute(head, body, path.parent) for head, body in sections.items()}
+        parsed = ConfigObj(text.splitlines()).dict()
+    except ConfigObjError as error:
+        raise _unreadable(path, error) from error
+    return {head: body for head, body in parsed.items() if isinstance(body, dict)}
+
+
+def _unreadable(path: Path, error: Exception) -> TerminalError:
+    return TerminalError(
+        f"DVC's settings in {path} cannot be read: {error}",
+        reason="InvalidDvcConfig",
+        hint="mend the file; `dvc config --list` shows what DVC makes of it",
+    )
 
 
 def _header(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The export: `deployed/` in the working tree, the records as files that people can read.
+"""The export: `deployed/` in the home of a repository, the records as files for people to read.
 
 It is a link to `.reconciler/export/<commit>/`, switched whole. Programs read the branch itself.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from reconciler.adapters.home import home
 from reconciler.errors import TransientError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _STORE = Path(".reconciler") / "export"
 
 
 def export(git: Git, ref: str) -> Path | None:
-    """Show the records of `ref` below the working tree and return the folder.
+    """Show the records of `ref` and return their folder.
 
     Nothing is done, and None returned, while there is no such ref, and where `deployed` is the
     user's own: a file or folder of that name, or a path that the tracked branch knows.
@@ -32,11 +33,11 @@ def export(git: Git, ref: str) -> Path | None:
     Raises:
         TransientError: `ExportFailed`: the folder cannot be written.
     """
-    link = git.root / LINK
+    link = home(git) / LINK
     try:
         if _is_the_users(git, link):
             return None
-        store = git.root / _STORE
+        store = home(git) / _STORE
         store.mkdir(parents=True, exist_ok=True)
         with (store / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the ref is read inside, so nobody switches back
@@ -57,12 +58,13 @@ def export(git: Git, ref: str) -> Path | None:
 def _is_the_users(git: Git, link: Path) -> bool:
     if link.is_symlink():
         return link.readlink().parent != _STORE
-    return link.exists() or (git.read_ref("HEAD") is not None and LINK in git.level("HEAD"))
+    tracked = not git.bare and git.read_ref("HEAD") is not None and LINK in git.level("HEAD")
+    return link.exists() or tracked
 
 
 def _exclude(git: Git) -> None:
     """Tell git to ignore the link, in the one place that is not committed."""
-    if git.ignored(LINK):
+    if git.bare or git.ignored(LINK):
         return
     exclude = git.common_dir / "info" / "exclude"
     exclude.parent.mkdir(exist_ok=True)

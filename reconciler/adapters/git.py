@@ -40,30 +40,45 @@ RECONCILER = Person("reconciler", "reconciler@localhost")
 
 
 class Git:
-    """One repository, seen from one of its working trees."""
+    """One repository: seen from one of its working trees, or bare."""
 
-    def __init__(self, root: Path, git_dir: Path, common_dir: Path) -> None:
-        self.root = root
-        """The working tree's top folder."""
+    def __init__(self, root: Path | None, git_dir: Path, common_dir: Path) -> None:
+        self.bare = root is None
+        """Whether there is no working tree."""
+        self.place = root or git_dir
+        """Where it is, for people and for git: the working tree's top folder, or a bare one's."""
         self.git_dir = git_dir
         """This working tree's own git folder."""
         self.common_dir = common_dir
         """The git folder that all working trees share: refs and objects."""
+
+    @property
+    def root(self) -> Path:
+        """The working tree's top folder.
+
+        Raises:
+            UsageError: The repository is bare.
+        """
+        if self.bare:
+            raise git_output.bare(self.place)
+        return self.place
 
     @classmethod
     def open(cls, path: Path) -> Git:
         """Return the repository that `path`, or the nearest folder above it, belongs to.
 
         Raises:
-            UsageError: There is none, it has no working tree, or git refuses to trust it.
+            UsageError: There is none, `path` is git's own folder, or git refuses to trust it.
         """
-        asked = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+        asked = ("--is-bare-repository", "--absolute-git-dir", "--git-common-dir")
         here = cls(path, path, path)
-        done = here._git("rev-parse", *asked, check=False)
-        if done.code != 0:
+        done = here._git("rev-parse", *asked, "--show-toplevel", check=False)
+        bare, *said = os.fsdecode(done.stdout).split("\n")
+        if done.code != 0 and bare != "true":
             raise git_output.not_opened(path, done.code, done.stderr)
-        tree, own, common = (Path(line) for line in os.fsdecode(done.stdout).split("\n")[:3])
-        return cls(tree.resolve(), own.resolve(), (path / common).resolve())
+        own, common, tree = (Path(line) for line in said[:3])
+        top = None if bare == "true" else tree.resolve()
+        return cls(top, own.resolve(), (path / common).resolve())
 
     def resolve(self, revision: str) -> str:
         """Return the full id of the commit that `revision` names.
@@ -76,11 +91,9 @@ class Git:
         if done.code == 0 and not revision.startswith("-"):
             return done.stdout.decode().strip()
         if revision == "HEAD":
-            raise UsageError(
-                f"{self.root} has no commit yet", reason="NoCommits", hint="commit your specs"
-            )
+            raise git_output.no_commit(self.place, bare=self.bare)
         raise UsageError(
-            f"`{revision}` names no commit in {self.root}",
+            f"`{revision}` names no commit in {self.place}",
             reason="UnknownRevision",
             hint="see `git branch --all`; a remote's commits arrive with `git fetch`",
         )
@@ -351,13 +364,13 @@ class Git:
         check: bool = True,
     ) -> Completed:
         argv = ("git", *OPTIONS, *arguments)
-        done = process.run(argv, cwd or self.root, {**environment(), **(env or {})}, input=input)
+        done = process.run(argv, cwd or self.place, {**environment(), **(env or {})}, input=input)
         if check and done.code != 0:
             raise self._failed(arguments[0], done)
         return done
 
     def _failed(self, command: str, done: Completed) -> UsageError | TransientError | TerminalError:
-        return git_output.failure(command, self.root, done.code, done.stderr)
+        return git_output.failure(command, self.place, done.code, done.stderr)
 
 
 def _as(committer: Person, author: Person | None = None) -> dict[str, str]:

@@ -78,11 +78,30 @@ def not_opened(path: Path, code: int, stderr: bytes) -> UsageError | TransientEr
         )
     if b"must be run in a work tree" in stderr:
         return UsageError(
-            f"{path} has no working tree: it is a bare repository, or git's own folder",
-            reason="BareRepository",
-            hint="run in a clone's working tree",
+            f"{path} is git's own folder, and no working tree",
+            reason="NoWorkingTree",
+            hint="run in the folder that it is in",
         )
     return failure("rev-parse", path, code, stderr)
+
+
+def bare(place: Path) -> UsageError:
+    """Return that something needs a working tree, and the repository at `place` has none."""
+    return UsageError(
+        f"{place} is a bare repository: it has no working tree, and this needs one",
+        reason="BareRepository",
+        hint="run it in a clone, and push what comes of it",
+    )
+
+
+def no_commit(place: Path, *, bare: bool) -> UsageError:
+    """Return that HEAD of the repository at `place` is no commit."""
+    if not bare:
+        said, hint = f"{place} has no commit yet", "commit your specs"
+    else:
+        said = f"HEAD of {place} is a branch that has no commit yet"
+        hint = "push to it; or choose another: --rev BRANCH, `git symbolic-ref HEAD refs/heads/…`"
+    return UsageError(said, reason="NoCommits", hint=hint)
 
 
 def failure(

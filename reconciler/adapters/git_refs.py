@@ -29,7 +29,7 @@ class Refs:
 
 
 def read_refs(root: Path) -> Refs:
-    """Return the refs of the repository that has a working tree at `root`.
+    """Return the refs of the repository at `root`, a working tree's top folder or a bare one's.
 
     Raises:
         TerminalError: git cannot list them.
@@ -108,8 +108,8 @@ def _commits(repo: Repo) -> dict[str, str]:
 
 
 def _trees(repo: Repo) -> tuple[tuple[Path, ...], frozenset[str]]:
-    lines = str(repo.git.worktree("list", "--porcelain")).splitlines()
-    said = [line.partition(" ") for line in lines]
-    places = (Path(value) for word, _, value in said if word == "worktree")
-    heads = (value for word, _, value in said if word == "HEAD" and set(value) != {"0"})
+    blocks = str(repo.git.worktree("list", "--porcelain")).strip().split("\n\n")
+    said = [dict(line.partition(" ")[::2] for line in block.splitlines()) for block in blocks]
+    places = (Path(one["worktree"]) for one in said if "bare" not in one)
+    heads = (one["HEAD"] for one in said if set(one.get("HEAD", "0")) != {"0"})
     return tuple(place for place in places if place.is_dir()), frozenset(heads)

@@ -53,7 +53,11 @@ def install_merging(git: Git) -> tuple[str, ...]:
 
 
 def missing(git: Git) -> bool:
-    """Return whether this clone lacks the driver that its `.gitattributes` names."""
+    """Return whether this clone lacks the driver that its `.gitattributes` names.
+
+    Raises:
+        UsageError: It is bare: nobody merges there.
+    """
     try:
         named = f"merge={_NAME}" in (git.root / ".gitattributes").read_text(encoding="utf-8")
         return named and f'[merge "{_NAME}"]' not in (git.common_dir / "config").read_text()

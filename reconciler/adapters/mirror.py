@@ -73,7 +73,7 @@ class Mirror:
         url = location(url, Path.cwd())
         folder = (folder or mirror_folder.default(url)).absolute()
         mirror_folder.prepare(folder, url, branch)
-        return cls(Git(folder, folder, folder), GitRemote(folder, url), branch)
+        return cls(Git(None, folder, folder), GitRemote(folder, url), branch)
 
     def look(self) -> Sighting:
         """Return where the remote's refs stand now, and bring here what they name.

@@ -40,7 +40,7 @@ def recorded_elsewhere(git: Git, refs: Refs) -> set[str]:
     for name, commit in refs.commits.items():
         if name == REF or not _of_records(name):
             continue
-        if own is None or not is_ancestor(git.root, commit, own):
+        if own is None or not is_ancestor(git.place, commit, own):
             found |= recorded(git, commit)
     return found
 

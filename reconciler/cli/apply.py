@@ -95,7 +95,7 @@ def _converged(
     kept: KeptPlan | None,
     memory: int | None,
 ) -> tuple[Mapping[str, Standing], set[tuple[str, str]]]:
-    site = open_site()
+    site = open_site(rev=rev)
     site.workspace.prepare()
     with (
         site.workspace.alone(),
@@ -107,6 +107,7 @@ def _converged(
         fleet = site.fleet(rev) if kept is None else agreed(site, kept)
         for note in (*site.apart(), *(site.uncommitted(fleet, rev) if kept is None else ())):
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
+        site = site.following(fleet.revision)
         tools = site.tools(fleet, jobs or os.cpu_count() or 1, listen, memory)
         try:
             if kept is None:

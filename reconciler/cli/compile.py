@@ -16,7 +16,7 @@ from reconciler.core.runtime import LIBRARIES, declaration
 def run(*, check: bool, upgrade: bool) -> int:
     """Return 0 when all is in step (afterwards); 1 when a spec is wrong or `check` finds more."""
     site = open_site()
-    tree = WorkingTree(site.root)
+    tree = WorkingTree(site.git.root)
     result = compiled(tree, site.catalogue, declaration(installed(LIBRARIES)), upgrade=upgrade)
     for problem in result.problems:
         sys.stderr.write(f"{problem}\n")
@@ -24,7 +24,7 @@ def run(*, check: bool, upgrade: bool) -> int:
     if check:
         _complain(stale)
     else:
-        _write(site.root, stale)
+        _write(site.git.root, stale)
     if merging.missing(site.git):
         sys.stderr.write("note: this clone lacks the merge driver; run `reconciler init`\n")
     wrong = any(problem.severity == "error" for problem in result.problems)

@@ -24,7 +24,7 @@ from reconciler.errors import SpecError, UsageError
 
 def run(model: str, rev: str, output: Plain, *, uncommitted: bool) -> int:
     """Return 0; 1 when the spec is not valid, and is explained as far as it goes."""
-    site = open_site()
+    site = open_site(rev=rev)
     uncommitted = uncommitted or _only_on_disk(site, model, rev)
     beside = "" if uncommitted or rev != "HEAD" else _differs(site, model)
     with _place(site, rev, uncommitted=uncommitted) as found:
@@ -56,7 +56,7 @@ def _differs(site: Site, model: str) -> str:
 
 def _only_on_disk(site: Site, model: str, rev: str) -> bool:
     """Return whether a spec waits for its first commit."""
-    if rev != "HEAD" or not (site.root / spec_path(model)).is_file():
+    if rev != "HEAD" or not site.on_disk(spec_path(model)):
         return False
     try:
         return spec_path(model) not in site.git.tree(rev)

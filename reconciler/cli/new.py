@@ -35,7 +35,7 @@ _TOLD = 10
 def run(name: str, source: str, target: str | None) -> int:
     """Return 0 when a spec was written; nothing is written when it would not be valid."""
     site = open_site()
-    dvc_config.cache_dir(site.root)  # says so where there is no DVC
+    dvc_config.cache_dir(site.git.root)  # says so where there is no DVC
     path = spec_path(name)
     _check(site, name, path)
     place = _place(site, source)
@@ -44,11 +44,11 @@ def run(name: str, source: str, target: str | None) -> int:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a library thinks of the numbers is not for here
-        found = draft(name, site.root, place, target, _ask if sys.stdin.isatty() else None)
+        found = draft(name, site.git.root, place, target, _ask if sys.stdin.isatty() else None)
     text = writing.text(found)
     _validate(site, path, text, place)
     _tell(found, writing.size(found))
-    files.write(site.root, path, text.encode())
+    files.write(site.git.root, path, text.encode())
     marked = sum("CHECK:" in line for line in text.splitlines())
     sys.stdout.write(f"wrote   {path}: read what is marked CHECK ({marked})\n")
     written = [path, *_compile(site)]
@@ -68,7 +68,7 @@ def _check(site: Site, name: str, path: str) -> None:
             reason="InvalidName",
             hint="lower-case letters, digits and dashes, such as house-prices",
         ) from error
-    if os.path.lexists(site.root / path):
+    if os.path.lexists(site.git.root / path):
         raise UsageError(
             f"{path} is there already, and is not overwritten",
             reason="Exists",
@@ -92,11 +92,11 @@ def _place(site: Site, source: str) -> str:
         raise UsageError(message, reason="UnknownFormat", hint="a .csv, .tsv, .parquet or .jsonl")
     real = file.resolve()
     for one in (file, real):
-        if one.is_relative_to(site.root):
-            return one.relative_to(site.root).as_posix()
+        if one.is_relative_to(site.git.root):
+            return one.relative_to(site.git.root).as_posix()
     inside = f"data/{file.name}"
     raise UsageError(
-        f"{source} is outside of {site.root}, and a model rests on data of its own repository",
+        f"{source} is outside of {site.git.root}, and a model rests on data of its own repository",
         reason="OutsideRepository",
         hint=f"copy it to {inside} (dvc add keeps large tables out of git), then --from {inside}",
     )
@@ -116,7 +116,7 @@ def _ask(names: Sequence[str], likely: str) -> str:
 
 def _validate(site: Site, path: str, text: str, source: str) -> None:
     """Refuse to write what `validate` would refuse, for a reason that the caller can mend."""
-    tree = WorkingTree(site.root)
+    tree = WorkingTree(site.git.root)
     settings = tree.settings()
     read = read_params(tree.read(settings) or b"{}", settings)
     modes = {**site.git.files(), path: "100644"}
@@ -157,22 +157,22 @@ def _tell(found: Draft, size: str) -> None:
 
 def _compile(site: Site) -> list[str]:
     """Bring params.yaml in step, and return what was written."""
-    tree = WorkingTree(site.root)
+    tree = WorkingTree(site.git.root)
     result = compiled(tree, site.catalogue, declaration(installed(LIBRARIES)), upgrade=False)
     stale = {path: text for path, text in result.files.items() if tree.read(path) != text}
     for path, text in stale.items():
-        files.write(site.root, path, text)
+        files.write(site.git.root, path, text)
         sys.stdout.write(f"wrote   {path}\n")
     return list(stale)
 
 
 def _next(site: Site, name: str, source: str, written: Sequence[str]) -> None:
     """Print the commands that come next, ready to be copied."""
-    here = Path.cwd().resolve() == site.root
-    lines = [] if here else [f"cd {shlex.quote(str(site.root))}"]
+    here = Path.cwd().resolve() == site.git.root
+    lines = [] if here else [f"cd {shlex.quote(str(site.git.root))}"]
     added = list(written)
     if not source.startswith("sklearn:") and site.git.uncommitted((source,)):
-        if (site.root / source).stat().st_size > _LARGE:
+        if (site.git.root / source).stat().st_size > _LARGE:
             lines.append(f"dvc add {shlex.quote(source)}  # too large for git")
             added += [f"{source}.dvc", f"{Path(source).parent.as_posix()}/.gitignore"]
         else:

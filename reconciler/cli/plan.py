@@ -15,7 +15,7 @@ from reconciler.errors import ReconcilerError
 def run(request: Request, output: Plans, out: Path | None, *, detailed: bool) -> int:
     """Return 0; with `detailed`, 2 when there are changes and 1 when a model is blocked."""
     try:
-        outlook = _planned(open_site(), request)
+        outlook = _planned(open_site(rev=request.rev), request)
     except ReconcilerError as error:
         if output is Plans.MARKDOWN:  # whoever reads the comment must not take an old one for true
             from reconciler.cli.plan_markdown import failed

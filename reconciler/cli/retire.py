@@ -17,7 +17,7 @@ def run(model: str) -> int:
     """Return 0; also when the spec is gone already."""
     about = subject(model)
     path = compilation.spec_path(model)
-    if not (about.site.root / path).is_file():
+    if not (about.site.git.root / path).is_file():
         return _gone(about, path)
     if about.site.git.uncommitted((path,)):
         raise UsageError(
@@ -26,7 +26,7 @@ def run(model: str) -> int:
             hint="commit them, or take them back with `git restore`; then retire",
         )
     try:
-        (about.site.root / path).unlink()
+        (about.site.git.root / path).unlink()
     except OSError as error:
         raise TransientError(
             f"{path} cannot be removed: {error.strerror}", reason="NotWritable"

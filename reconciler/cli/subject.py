@@ -134,7 +134,7 @@ def _fleet(site: Site, name: str) -> tuple[Fleet | None, SpecError | None]:
 
 def _specified(found: Subject) -> bool:
     declared = found.fleet is not None and found.fleet.wish(found.name) is not None
-    return declared or (found.site.root / compilation.spec_path(found.name)).is_file()
+    return declared or found.site.on_disk(compilation.spec_path(found.name))
 
 
 def _declared(site: Site) -> set[str]:

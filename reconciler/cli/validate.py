@@ -16,8 +16,8 @@ from reconciler.spec.annotations import FORMATS
 def run(paths: tuple[Path, ...], output: Checks) -> int:
     """Return 0 when no spec has an error, 1 when one has."""
     site = open_site()
-    tree = WorkingTree(site.root)
-    chosen = tuple(_relative(path, site.root) for path in paths)
+    tree = WorkingTree(site.git.root)
+    chosen = tuple(_relative(path, site.git.root) for path in paths)
     files, problems = checked(tree, site.catalogue, chosen, site.git.files())
     sys.stdout.write(FORMATS[output.value](problems))
     errors = sum(problem.severity == "error" for problem in problems)

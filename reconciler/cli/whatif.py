@@ -83,7 +83,7 @@ def _edited(site: Site, git: WorkingCopy, fleet: Fleet) -> Edited:
     pointers = {path: blobs[fleet.tree[path].oid] for path in paths}
     memory = tree_memory.load(site.workspace.tree / "memory.json")
     cache = Cache(dvc_config.cache_dir(site.root))
-    return edited(pointers, Contents(site.root, memory.contents), cache)
+    return edited(pointers, Contents(site.git.root, memory.contents), cache)
 
 
 def _notes(fleet: Fleet) -> tuple[str, ...]:

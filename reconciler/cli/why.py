@@ -75,7 +75,7 @@ def facts(about: Subject) -> Facts:
         training=training,
         busy=site.workspace.holder(),
         trouble=_trouble(about, declared),
-        log=str(path.relative_to(site.root)) if path.is_file() else None,
+        log=str(path.relative_to(site.git.place)) if path.is_file() else None,
     )
 
 

@@ -5,13 +5,14 @@ What a part needs is imported when that part is made: a plan of a fleet at rest 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.git import Git
+from reconciler.adapters.home import furnish, furnished, home
 from reconciler.adapters.memo import Memo
 from reconciler.adapters.runtime import installed, stamp
 from reconciler.controller import recall as recalls
@@ -67,8 +68,21 @@ class Site:
 
     @property
     def root(self) -> Path:
-        """The top folder of the working tree."""
-        return self.git.root
+        """The folder that holds what is ours; without a working tree, it stands for its top."""
+        return self.workspace.root
+
+    def on_disk(self, path: str) -> bool:
+        """Return whether the working tree, if there is one, has a file, committed or not."""
+        return not self.git.bare and (self.git.root / path).is_file()
+
+    def following(self, commit: str) -> Site:
+        """Return the repository as the settings of a commit have it: itself, unless it is bare.
+
+        Raises:
+            TransientError: They cannot be written down.
+            TerminalError: They cannot hold here.
+        """
+        return replace(self) if furnish(self.git, commit) else self
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -183,7 +197,7 @@ class Site:
 
     def beside(self, paths: Collection[str], rev: str, commit: str) -> tuple[str, ...]:
         """Return a note about uncommitted changes of specs, of settings, or at `paths`."""
-        if rev != "HEAD":
+        if rev != "HEAD" or self.git.bare:
             return ()
         settings = (compilation.SETTINGS, compilation.PARAMS, compilation.PIPELINE)
         watched = (compilation.SPECS, *settings, *sorted(paths)[:1000])
@@ -271,15 +285,16 @@ class Site:
         from reconciler.controller.tracked import Tracked
         from reconciler.controller.working_tree import WorkingTree
 
-        found = declared(WorkingTree(self.root), self.catalogue, memory)
-        lock, folder = read_lock(self.root), self.workspace.tree
-        cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
-        survey = Survey(self.root, found, lock, cache, memory)
-        pool = SlotPool(folder / "slots", jobs, self.root)
-        links = dvc_config.link_types(self.root)
-        checkout = Checkout(self.root, folder / "aside", cache, links)
+        root = self.git.root
+        found = declared(WorkingTree(root), self.catalogue, memory)
+        lock, folder = read_lock(root), self.workspace.tree
+        cache = Cache(dvc_config.cache_dir(root), Remote(root).fetch)
+        survey = Survey(root, found, lock, cache, memory)
+        pool = SlotPool(folder / "slots", jobs, root)
+        links = dvc_config.link_types(root)
+        checkout = Checkout(root, folder / "aside", cache, links)
         checkout.clear()
-        tracked = Tracked(self.root, survey.contents, cache, checkout, pool)
+        tracked = Tracked(root, survey.contents, cache, checkout, pool)
         return Reproduction(
             self.git, found, self.catalogue, lock, survey, pool, checkout, tracked,
             self.workspace.logs, listen,
@@ -349,7 +364,7 @@ class Site:
         return KeptEvents(lambda: StatusStore(self.workspace.status), lambda: datetime.now(UTC))
 
     def export(self) -> None:
-        """Show the records below the working tree, for people."""
+        """Show the records as files, for people."""
         from reconciler.adapters.export import export
 
         export(self.git, self.store.ref)
@@ -372,11 +387,18 @@ def _condition(condition: Condition) -> dict[str, str]:
     }
 
 
-def open_site(path: Path | None = None) -> Site:
-    """Return the repository that `path` (default: the current folder) is in.
+def open_site(path: Path | None = None, rev: str = "HEAD") -> Site:
+    """Return the repository that `path` (default: the current folder) is in, bare or not.
+
+    Args:
+        path: A folder in it.
+        rev: The revision whose DVC settings hold in a bare repository that has none yet; see
+            `Site.following` for those of a later one.
 
     Raises:
-        UsageError: It is in none.
+        UsageError: It is in none, or a bare repository has no such revision.
     """
     git = Git.open(path or Path.cwd())
-    return Site(git, Workspace(git.root))
+    if not furnished(git):
+        furnish(git, git.resolve(rev))
+    return Site(git, Workspace(home(git)))

@@ -87,7 +87,7 @@ def checkup(patient: Patient) -> Iterator[Finding]:
 
 
 def _versions(patient: Patient) -> Iterator[Finding]:
-    said = run(("git", "--version"), patient.git.root).stdout.decode().strip()
+    said = run(("git", "--version"), patient.git.place).stdout.decode().strip()
     yield _recent("git", said, _GIT, "install a newer git")
     yield _recent("dvc", installed(("dvc",)).get("dvc", "none"), _DVC, "pip install -U dvc")
     import ruamel.yaml
@@ -119,7 +119,7 @@ def _clone(patient: Patient) -> Iterator[Finding]:
     if (patient.git.common_dir / "shallow").exists():
         what = "the clone is shallow: plans cannot tell what has changed since an old release"
         yield Finding("clone", Level.WARN, what, "git fetch --unshallow")
-    if merging.missing(patient.git):
+    if not patient.git.bare and merging.missing(patient.git):
         what = "the merge driver that .gitattributes names is not installed in this clone"
         yield Finding("clone", Level.WARN, what, "run `reconciler init`")
     hook = patient.git.common_dir / "hooks" / "post-checkout"
@@ -127,7 +127,7 @@ def _clone(patient: Patient) -> Iterator[Finding]:
         what = "`dvc install` has put a hook that checks out all data at every switch"
         yield Finding("clone", Level.WARN, what, f"delete {hook} if that takes too long")
     for name in ("user.name", "user.email"):
-        if not run(("git", "config", name), patient.git.root).stdout.strip():
+        if not run(("git", "config", name), patient.git.place).stdout.strip():
             what = f"git has no {name}: verbs that steer say who did it"
             yield Finding("clone", Level.WARN, what, f"git config --global {name} …")
 
@@ -188,11 +188,11 @@ def _limits() -> Iterator[str]:
 
 
 def _cache(patient: Patient) -> Iterator[Finding]:
-    cache = dvc_config.cache_dir(patient.git.root)
+    cache = dvc_config.cache_dir(patient.workspace.root)
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=cache):
         pass
-    if cache.stat().st_dev != patient.git.root.stat().st_dev:
+    if cache.stat().st_dev != patient.workspace.root.stat().st_dev:
         what = f"{cache} is on another file system: data is copied into every slot, not linked"
         yield Finding("cache", Level.WARN, what, "`dvc cache dir` moves it")
     else:
@@ -203,14 +203,14 @@ def _cache(patient: Patient) -> Iterator[Finding]:
 
 
 def _remote(patient: Patient) -> Iterator[Finding]:
-    name = dvc_config.remotes(patient.git.root).default
+    name = dvc_config.remotes(patient.workspace.root).default
     if name is None:
         what = "there is no default DVC remote: what is trained here stays here"
         yield Finding("remote", Level.WARN, what, "dvc remote add -d NAME URL")
     elif not patient.online:
         yield Finding("remote", Level.OK, f"'{name}' was not asked", "--online asks it")
     else:
-        Remote(patient.git.root).fetch(_NOTHING)
+        Remote(patient.workspace.root).fetch(_NOTHING)
         yield Finding("remote", Level.OK, f"'{name}' answers")
 
 

@@ -124,7 +124,7 @@ class Collector:
                 remove(item.path)
 
     def _sweep(self, remote: Remote, kept: Iterable[str], *, dry: bool) -> int:
-        if unknown := unfetched(self.git.root):
+        if unknown := unfetched(self.git.place):
             listed = ", ".join(sorted(unknown)[:3])
             raise UsageError(
                 f"{len(unknown)} branches or tags are not known here: {listed}",
@@ -134,7 +134,7 @@ class Collector:
         return remote.sweep(kept, dry=dry)
 
     def _named(self, snapshot: Snapshot, gone: Iterable[str]) -> set[str]:
-        refs = read_refs(self.git.root)
+        refs = read_refs(self.git.place)
         found = references(self.git, refs) | recorded_elsewhere(self.git, refs)
         if snapshot.quarantined and snapshot.commit is not None:
             found |= recorded(self.git, snapshot.commit)  # what cannot be read may name anything

@@ -43,7 +43,7 @@ class Workspace:
             TransientError: The repository cannot be written.
         """
         try:
-            self.base.mkdir(exist_ok=True)
+            self.base.mkdir(parents=True, exist_ok=True)
             ignore = self.base / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")

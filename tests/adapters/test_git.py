@@ -79,13 +79,6 @@ def test_a_folder_outside_any_repository_is_refused_with_the_next_step(tmp_path:
     assert caught.value.reason == "NotARepository"
 
 
-def test_a_bare_repository_is_refused(tmp_path: Path) -> None:
-    shell(tmp_path, "git", "init", "-q", "--bare", "bare.git")
-    with pytest.raises(UsageError) as caught:
-        Git.open(tmp_path / "bare.git")
-    assert caught.value.reason == "BareRepository"
-
-
 def test_a_repository_without_commits_says_so(tmp_path: Path) -> None:
     shell(tmp_path, "git", "init", "-q", "empty")
     with pytest.raises(UsageError) as caught:

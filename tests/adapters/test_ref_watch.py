@@ -166,17 +166,16 @@ def test_a_packed_branch_that_is_deleted_and_made_anew_is_noticed(repo: Path) ->
 def test_a_push_into_a_bare_repository_is_noticed(repo: Path, bare: Git) -> None:
     with looking(bare, "main") as eye:
         new = commit(repo, "more")
-        run(repo, "push", "-q", str(bare.root), "main")
+        run(repo, "push", "-q", str(bare.place), "main")
         assert eye.notices(new)
-        run(repo, "push", "-q", "--force", str(bare.root), "topic:main")
+        run(repo, "push", "-q", "--force", str(bare.place), "topic:main")
         assert eye.notices(run(repo, "rev-parse", "topic"))
 
 
 @pytest.fixture
 def bare(repo: Path) -> Git:
     run(repo.parent, "clone", "-q", "--bare", "repo", "bare.git")
-    place = repo.parent / "bare.git"
-    return Git(place, place, place)
+    return Git.open(repo.parent / "bare.git")
 
 
 def test_a_commit_in_a_linked_worktree_is_noticed_there_and_in_the_first_one(repo: Path) -> None:
