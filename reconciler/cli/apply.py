@@ -108,7 +108,8 @@ def _converged(
         for note in (*site.apart(), *(site.uncommitted(fleet, rev) if kept is None else ())):
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
         site = site.following(fleet.revision)
-        tools = site.tools(fleet, jobs or os.cpu_count() or 1, listen, memory)
+        trainer = site.trainer(jobs or os.cpu_count() or 1, listen, memory=memory)
+        tools = site.tools(fleet, trainer)
         try:
             if kept is None:
                 engine = Engine(fleet, tools, listen, allowed=site.workspace.allowed())

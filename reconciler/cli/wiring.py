@@ -23,7 +23,7 @@ from reconciler.core.runtime import LIBRARIES, mismatches
 from reconciler.errors import ReconcilerError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from reconciler.adapters.deployed import DeployedStore
     from reconciler.adapters.snapshot import Snapshot
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reconciler.controller.reports import Reports
     from reconciler.controller.reproduction import Reproduction
     from reconciler.controller.serving import Serving
+    from reconciler.controller.training import Trainer
     from reconciler.core.conditions import Condition
     from reconciler.core.plan import Plan
     from reconciler.core.told import Told
@@ -145,7 +146,7 @@ class Site:
         from reconciler.controller import fleet as fleets
 
         commit = self.git.resolve(revision)
-        return fleets.load(self.git, commit, self.catalogue, self._memo(), only)
+        return fleets.load(self.git, commit, self.catalogue, self.memo(), only)
 
     @cached_property
     def settled(self) -> Memo:
@@ -169,7 +170,7 @@ class Site:
         """Return the models that must be looked at, those of `recalled` left out."""
         from reconciler.controller import fleet as fleets
 
-        memo, known = self._memo(), recalled.models
+        memo, known = self.memo(), recalled.models
         fleet = fleets.load(self.git, commit, self.catalogue, memo, skip=known)
         gone = {n for n in fleet.renaming if n in known and known[n].reason == "Retired"}
         if gone:  # a spec that cannot be followed calls its model so
@@ -184,7 +185,7 @@ class Site:
         if after != before or not before.kept:
             recalls.keep(self.settled, after)
 
-    def _memo(self) -> StatusStore | None:
+    def memo(self) -> StatusStore | None:
         """Return what remembers parsed specs; None where it cannot be used."""
         try:
             return self.status if self.workspace.base.is_dir() else None
@@ -236,16 +237,19 @@ class Site:
 
         return {n: open_target(n, settings.get(n, {}), self.root, verify) for n in KNOWN}
 
-    def tools(self, fleet: Fleet, jobs: int, listen: Listen, memory: int | None = None) -> Tools:
-        """Return everything that a pass over `fleet` needs, trainings included.
+    def trainer(
+        self,
+        jobs: int,
+        listen: Listen,
+        ended: Callable[[str], None] | None = None,
+        memory: int | None = None,
+    ) -> Trainer:
+        """Return what trains in the background, in slots that nothing runs in any more.
 
         `memory` is the bytes that each training may take; None: most of what there is.
         """
         from reconciler.adapters import dvc_config, machine
         from reconciler.adapters.slots import SlotPool
-        from reconciler.controller.judging import Judging
-        from reconciler.controller.measuring import measure
-        from reconciler.controller.passes import Tools
         from reconciler.controller.slices import Slices
         from reconciler.controller.training import Trainer
 
@@ -253,7 +257,14 @@ class Site:
         pool.end_orphans()
         work = Slices(self.git, pool, dvc_config.cache_dir(self.root))
         bound = memory or machine.fair()
-        trainer = Trainer(work.run, self.workspace.logs, jobs, listen, memory=bound)
+        return Trainer(work.run, self.workspace.logs, jobs, listen, ended, bound)
+
+    def tools(self, fleet: Fleet, trainer: Trainer) -> Tools:
+        """Return everything that a pass over `fleet` needs."""
+        from reconciler.controller.judging import Judging
+        from reconciler.controller.measuring import measure
+        from reconciler.controller.passes import Tools
+
         declared = fleet.params.runtime
         return Tools(
             store=self.store,

@@ -6,7 +6,7 @@ it costs the time that it would have saved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ class Recalled:
         """Return the files and folders that specs of settled models name."""
         return {path for known in self.models.values() for path in known.paths or ()}
 
-    def without(self, names: set[str]) -> Recalled:
+    def without(self, names: Set[str]) -> Recalled:
         """Return the same without some of the models, to look at them anew."""
         if names.isdisjoint(self.models):
             return self

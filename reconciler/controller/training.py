@@ -162,6 +162,10 @@ class Trainer:
         """Return whether any job has not handed out its result."""
         return bool(self._jobs)
 
+    def models(self) -> frozenset[str]:
+        """Return the models that have a job, be it running, waiting for a slot, or ended."""
+        return frozenset(tuple(self._jobs))
+
     def take(self, timeout_s: float) -> tuple[str, Result] | None:
         """Return the next finished model and its result; None when none ends within the time."""
         try:

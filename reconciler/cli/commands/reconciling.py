@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Jobs, Memory, Models, Plans
+from reconciler.cli.options import Jobs, LogFormat, Memory, Models, Plans
 
 app = typer.Typer()
 
@@ -87,6 +87,47 @@ def apply(
     chosen = tuple(models or ())
     code = verb.run(chosen, rev, jobs, plan, allow=allow_mass_change, memory=memory)
     raise typer.Exit(code)
+
+
+@app.command(rich_help_panel="Reconcile")
+def watch(
+    branch: Annotated[
+        str | None,
+        typer.Option("--branch", metavar="NAME", help="The branch to follow. Default: HEAD."),
+    ] = None,
+    jobs: Jobs = None,
+    memory: Memory = None,
+    interval: Annotated[
+        float,
+        typer.Option("--interval", metavar="SECONDS", min=1.0, help="Look this often, unasked."),
+    ] = 60.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="End once nothing is left that can be done now.")
+    ] = False,
+    allow_mass_change: Annotated[
+        bool,
+        typer.Option("--allow-mass-change", help="Let every commit change as much as it does."),
+    ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="How to log.")
+    ] = LogFormat.TEXT,
+    probes_host: Annotated[
+        str, typer.Option("--probes-host", help="Where to answer probes.")
+    ] = "127.0.0.1",
+    probes_port: Annotated[
+        int | None,
+        typer.Option("--probes-port", min=0, max=65535, help="Default: 9464, if it is free."),
+    ] = None,
+) -> None:
+    """Follow a branch: reconcile each commit, and keep what is released as it is declared."""
+    import os
+
+    from reconciler.cli import watch as verb
+    from reconciler.cli.watching import Pace
+
+    pace = Pace(jobs or os.cpu_count() or 1, memory, interval, allow_mass_change)
+    asked = verb.Request(branch, pace, once, log_format, probes_host, probes_port)
+    raise typer.Exit(verb.run(asked))
 
 
 @app.command(rich_help_panel="Reconcile")

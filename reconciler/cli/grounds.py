@@ -1,0 +1,72 @@
+"""Grounds: what the daemon reads of a repository, view by view."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+
+from reconciler.cli.wiring import Others, Site
+from reconciler.controller import fleet as fleets
+from reconciler.controller.guards import guards
+from reconciler.controller.training import Trainer
+from reconciler.controller.views import View
+
+
+class AllBut:
+    """Every name but some."""
+
+    def __init__(self, names: Container[str]) -> None:
+        self._names = names
+
+    def __contains__(self, name: object) -> bool:
+        return name not in self._names
+
+
+class Grounds:
+    """Views of one repository; see `Views`.
+
+    Args:
+        site: The repository.
+        trainer: What trains for all views.
+        everything: Changes of any size are allowed, whatever the commit.
+    """
+
+    def __init__(self, site: Site, trainer: Trainer, *, everything: bool) -> None:
+        self._site = site
+        self._trainer = trainer
+        self._everything = everything
+
+    def at(self, revision: str) -> View:
+        """Return what is to be looked at; see `Views`."""
+        site = self._site
+        # a model that is as declared again is looked at while something else is trained for it
+        others = site.others(revision, site.recall(revision).without(self._trainer.models()))
+        settled = others.recalled.models
+        tools = site.tools(others.fleet, self._trainer)
+        at_rest = sum(known.champion is not None for known in settled.values())
+        allowed = revision if self._everything else self.allowed()
+        guarded = guards(
+            others.fleet, others.snapshot.records, tools.clock(), allowed, others=at_rest
+        )
+        return View(others.fleet, others.snapshot, tools, guarded, settled)
+
+    def of(self, revision: str, names: Sequence[str]) -> View:
+        """Return the same of the named models alone; see `Views`."""
+        site, skip = self._site, AllBut(frozenset(names))
+        fleet = fleets.load(site.git, revision, site.catalogue, site.memo(), skip=skip)
+        tools = site.tools(fleet, self._trainer)
+        return View(fleet, site.store.read_others(skip), tools, settled=skip)
+
+    def allowed(self) -> str | None:
+        """Return the commit that may change as much as it does; see `Views`."""
+        return self._site.workspace.allowed()
+
+    def recorded(self) -> tuple[str, ...]:
+        """Return every model that has a record, sorted."""
+        return self._site.store.names()
+
+    def remember(self, view: View, plans: Mapping[str, tuple[str, str] | None]) -> None:
+        """Remember which models are at rest; see `Views`."""
+        recalled = self._site.recall(view.fleet.revision)
+        if recalled.deployed == view.snapshot.commit:  # else somebody has steered: it is too old
+            known = {n: plan for n, plan in plans.items() if n not in recalled.models}
+            self._site.remember(Others(recalled, view.fleet, view.snapshot), known)

@@ -1,0 +1,97 @@
+"""Watching: puts a daemon together from its parts."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reconciler.adapters.metrics import Gauges, Metrics
+from reconciler.adapters.probes import Answers
+from reconciler.cli.grounds import Grounds
+from reconciler.cli.wiring import Site
+from reconciler.controller.board import Board
+from reconciler.controller.committing import Committer
+from reconciler.controller.daemon import Daemon
+from reconciler.controller.events import Listen
+from reconciler.controller.following import Follower
+from reconciler.controller.looks import Key, Looks, release, target
+from reconciler.controller.queue import WorkQueue
+from reconciler.controller.standings import Standings
+from reconciler.core.standing import Standing
+from reconciler.ports.source import Source
+
+#: The refs were followed at least this many intervals ago, or the daemon is not ready.
+_STALE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is done at once, and how often refs are looked at without a hint."""
+
+    jobs: int
+    """Trainings at a time; as many models are looked at side by side, and at least two."""
+    memory: int | None
+    """Bytes that each training may take; None: most of what there is."""
+    interval_s: float
+    everything: bool
+    """Changes of any size are allowed, whatever the commit."""
+
+
+class Watching:
+    """A daemon, and what can be asked of it while it runs."""
+
+    def __init__(self, site: Site, source: Source, pace: Pace, listen: Listen) -> None:
+        self._metrics = Metrics()
+        self._interval_s = pace.interval_s
+        self._began = time.monotonic()
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._trainer = site.trainer(
+            pace.jobs, listen, lambda model: self._queue.add(release(model)), pace.memory
+        )
+        committer = Committer(site.store)
+        self._standings = Standings(site.status, listen, lambda: datetime.now(UTC))
+        board = Board()
+        looks = Looks(
+            board, self._queue, committer.submit, self._standings, listen, self._metrics.passed
+        )
+        self.follower = Follower(
+            source,
+            Grounds(site, self._trainer, everything=pace.everything),
+            board,
+            looks.changed,
+            lambda names: self._queue.add(*map(target, names)),
+            listen,
+            pace.interval_s,
+        )
+        self.daemon = Daemon(
+            self._queue, self.follower, looks, committer, self._trainer, max(2, pace.jobs)
+        )
+        self._metrics.ask(
+            Gauges(self._queued, self._standings.counts, self._trainings, self._age_s)
+        )
+
+    def answers(self) -> Answers:
+        """Return what its probes tell."""
+        return Answers(self.daemon.lifeless, self._unready, self._metrics.render)
+
+    def standings(self) -> dict[str, Standing]:
+        """Return how each model stood when it was last looked at."""
+        return self._standings.latest()
+
+    def _queued(self) -> Counter[str]:
+        return Counter(key.kind.value for key in self._queue.waiting())
+
+    def _trainings(self) -> int:
+        return len(self._trainer.models())
+
+    def _age_s(self) -> float:
+        return time.monotonic() - (self.follower.synced_at or self._began)
+
+    def _unready(self) -> tuple[str, ...]:
+        if self.follower.synced_at is None:
+            return ("the refs were not followed yet",)
+        if (age := self._age_s()) > _STALE * self._interval_s + 5:
+            return (f"the refs were last followed {age:.0f} s ago",)
+        return ()

@@ -1,0 +1,114 @@
+"""The board: the view that passes work with, and what each model's passes have learned."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.controller.memory import Memory
+from reconciler.controller.passes import Pass
+from reconciler.controller.views import View
+from reconciler.core.plan import Desired, Invalid, Plan
+from reconciler.core.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What decides what is done with a model, whatever the commit that says so."""
+
+    declared: object
+    record: Record | None
+    held: str | None
+    """What must be allowed first."""
+
+
+class Board:
+    """Shared by all threads of a daemon; a pass takes from it what holds for its whole length."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._view: View | None = None
+        self._samples: dict[str, View] = {}
+        """Views of settled models that are looked at all the same."""
+        self._memory: dict[str, Memory] = {}
+        self._plans: dict[str, Plan] = {}
+        """What the latest look at a model came to, as far as the view has not changed since."""
+
+    @property
+    def view(self) -> View | None:
+        """The latest view; None before the first."""
+        return self._view
+
+    def replace(self, view: View) -> set[str]:
+        """Work with another view from now on, and return the models that it changes something for.
+
+        Those are the ones that were settled before, too; what the passes of settled models have
+        learned is forgotten.
+        """
+        with self._lock:
+            before, self._view = self._view, view
+            names = view.names()
+            self._samples = {n: v for n, v in self._samples.items() if not view.tells(n)}
+            self._memory = {n: m for n, m in self._memory.items() if view.tells(n)}
+            if before is None:
+                return names
+            both = names | before.names()
+            changed = {n for n in both if view.tells(n) and _changed(n, before, view)}
+            self._plans = {
+                n: p for n, p in self._plans.items() if view.tells(n) and n not in changed
+            }
+        return changed
+
+    def recorded(self, snapshot: Snapshot) -> None:
+        """Take in what was committed."""
+        with self._lock:
+            if self._view is not None:
+                self._view = self._view.recorded(snapshot)
+
+    def sample(self, view: View) -> None:
+        """Keep a view of models that the latest one does not tell of, for one look at each."""
+        with self._lock:
+            self._samples |= dict.fromkeys(view.names(), view)
+
+    def note(self, looked: Pass, plan: Plan) -> None:
+        """Keep what a look came to, unless it looked at what has changed meanwhile."""
+        with self._lock:
+            if self._view is not None and looked.fleet is self._view.fleet:
+                self._plans[looked.name] = plan
+
+    def plans(self) -> tuple[View, dict[str, Plan]] | None:
+        """Return the latest view and what looks at its models came to; None before the first."""
+        with self._lock:
+            return None if self._view is None else (self._view, dict(self._plans))
+
+    def rests(self, name: str) -> bool:
+        """Drop the sample of a model that was looked at, and return whether it is settled."""
+        with self._lock:
+            sampled = self._samples.pop(name, None)
+            return sampled is not None or (self._view is not None and not self._view.tells(name))
+
+    def begin(self, name: str) -> Pass | None:
+        """Return a pass of a model; None when nothing is known of it: then nothing may be done."""
+        with self._lock:
+            view = self._view
+            if view is None or not view.tells(name):
+                view = self._samples.get(name)
+            if view is None:
+                return None
+            memory = self._memory.setdefault(name, Memory())
+            return Pass(name, view.fleet, view.snapshot, memory, view.tools, guards=view.guards)
+
+
+def _changed(name: str, before: View, after: View) -> bool:
+    return not before.tells(name) or _wish(name, before) != _wish(name, after)
+
+
+def _wish(name: str, view: View) -> Wish:
+    record, held = view.snapshot.records.get(name), view.guards.guarded(name)
+    match view.fleet.wish(name):
+        case Desired(spec, fingerprint, _):
+            return Wish((spec, fingerprint), record, held)
+        case Invalid(_, message):
+            return Wish(message, record, held)
+    return Wish(view.snapshot.quarantined.get(name), record, held)

@@ -1,0 +1,223 @@
+"""Following: what is to be looked at, from where the refs stand; an event is but a hint.
+
+One thread does all of it: it waits for a hint or the timer, asks where the refs stand, and has
+the models looked at that something has changed for.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from reconciler.controller.board import Board
+from reconciler.controller.events import Happened, Listen
+from reconciler.controller.views import View, Views
+from reconciler.core.plan import Plan
+from reconciler.errors import ReconcilerError, TransientError
+from reconciler.ports.source import Sighting, Source
+
+#: Hints that come this close together are one: a commit moves several files.
+DEBOUNCE_S = 0.01
+#: Models at rest whose targets are looked at on each tick of the timer; all of them in turn.
+SWEEP = 100
+
+#: Permissions are looked for this often: they are no ref.
+_LATER_S = 2.0
+
+
+class Follower:
+    """Keeps the board at the revision that is followed.
+
+    Args:
+        source: Where the refs stand.
+        views: What is declared and on record there.
+        board: Where passes find it.
+        changed: Told of the models that something has changed for.
+        touch: Told of models whose targets are to be looked at.
+        listen: Told what happens.
+        interval_s: Seconds between two looks without a hint, give or take a tenth.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        views: Views,
+        board: Board,
+        changed: Callable[[set[str]], None],
+        touch: Callable[[tuple[str, ...]], None],
+        listen: Listen,
+        interval_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._views = views
+        self._board = board
+        self._changed = changed
+        self._touch = touch
+        self._listen = listen
+        self._interval_s = interval_s
+        self._renew: Callable[[], str | None] = lambda: None
+        self._clock = clock
+        self._hint = threading.Event()
+        self._stopped = False
+        self._seen: Sighting | None = None
+        self._said: str | None = None
+        """What was last said to be wrong, so that it is said once."""
+        self._allowed: str | None = None
+        self._blind: str | None = None
+        self._swept = ""
+        self._drained = False
+        self._remembered: View | None = None
+        """The view of which all that is at rest is remembered."""
+        self.synced_at: float | None = None
+        """When the refs were last found and followed, by the clock; None: not yet."""
+        self.beat = clock()
+        """When the thread last showed that it is alive."""
+
+    def wake(self) -> None:
+        """Hint that something may have changed; any thread may."""
+        self._hint.set()
+
+    def hinted_by(self, renew: Callable[[], str | None]) -> None:
+        """Have `renew` called once in a while: it sees to it that hints come.
+
+        Args:
+            renew: Returns what is in the way, as a sentence; None: nothing is.
+        """
+        self._renew = renew
+
+    def drained(self) -> None:
+        """Hint that nothing is left to do: what is at rest is remembered and put out of mind."""
+        self._drained = True
+        self._hint.set()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped = True
+        self._hint.set()
+
+    def run(self) -> None:
+        """Follow until stopped."""
+        tick, hinted = self._clock(), True
+        while not self._stopped:
+            now = self.beat = self._clock()
+            if due := now >= tick:
+                tick = now + self._interval_s * random.uniform(0.9, 1.1)  # noqa: S311
+            if due or hinted or self._views.allowed() != self._allowed:
+                self.look()
+            if due:
+                self._see_to_hints()
+                self._sweep()
+            if self._drained:
+                self._drained = False
+                self._remember()
+            hinted = self._waited(tick)
+
+    def _waited(self, tick: float) -> bool:
+        """Wait for a hint, the tick or a little while; return whether there was a hint."""
+        found = self._hint.wait(min(max(0.0, tick - self._clock()), _LATER_S))
+        if found:
+            time.sleep(DEBOUNCE_S)
+            self._hint.clear()
+        return found
+
+    def look(self) -> None:
+        """Ask where the refs stand and follow them; what goes wrong is said, and tried again."""
+        try:
+            sighting = self._source.look()
+            self._follow(sighting)
+        except ReconcilerError as error:
+            self._complain(error.reason, str(error))
+            return
+        self.synced_at = self._clock()
+
+    def _follow(self, sighting: Sighting) -> None:
+        allowed = self._views.allowed()
+        if (sighting, allowed) == (self._seen, self._allowed):
+            return
+        view = self._board.view
+        if sighting.revision is None:
+            self._seen = sighting
+            self._complain("BranchGone", "the branch is gone; what it declared last stays in force")
+            return
+        there = view is not None and (view.fleet.revision, view.snapshot.commit) == (
+            sighting.revision,
+            sighting.deployed,
+        )
+        if not there or allowed != self._allowed:
+            self._allowed = allowed
+            began = self._clock()
+            changed = self._show(self._viewed(sighting))
+            self._tell(sighting.revision, changed, self._clock() - began)
+        self._seen, self._said = sighting, None
+
+    def _viewed(self, sighting: Sighting) -> View:
+        assert sighting.revision is not None
+        try:
+            return self._views.at(sighting.revision)
+        except TransientError:
+            raise
+        except ReconcilerError:  # it waits for a commit: the last good one stays in force
+            self._seen = sighting
+            raise
+
+    def _show(self, view: View) -> int:
+        """Work with a view, and return how many models it changes something for."""
+        changed = self._board.replace(view)
+        self._changed(changed)
+        return len(changed)
+
+    def _tell(self, revision: str, changed: int, seconds: float) -> None:
+        models = "1 model" if changed == 1 else f"{changed} models"
+        said = f"follows {revision[:10]}; {models} to look at"
+        self._listen(Happened("Synced", said, revision=revision, seconds=seconds))
+
+    def _sweep(self) -> None:
+        """Have the targets of the next models looked at that nothing has changed for."""
+        view = self._board.view
+        if view is None:
+            return
+        try:
+            names = self._views.recorded()
+            start = next((n for n, name in enumerate(names) if name > self._swept), 0)
+            some = (*names[start:], *names[:start])[:SWEEP]
+            settled = [name for name in some if not view.tells(name)]
+            if settled:
+                self._board.sample(self._views.of(view.fleet.revision, settled))
+        except ReconcilerError as error:
+            self._complain(error.reason, str(error))
+            return
+        self._swept = some[-1] if some else ""
+        self._touch(some)
+
+    def _see_to_hints(self) -> None:
+        if (blind := self._renew()) != self._blind:
+            self._blind = blind
+            if blind is not None:
+                self._listen(Happened("NoEvents", blind, good=False))
+
+    def _remember(self) -> None:
+        """Remember which models are at rest, and work on with a view of the others alone."""
+        found = self._board.plans()
+        if found is None or found[0] is self._remembered:
+            return
+        view, noted = found
+        plans = {name: _at_rest(noted.get(name)) for name in view.names()}
+        try:
+            self._views.remember(view, plans)
+            self._show(self._views.at(view.fleet.revision))
+            self._remembered = self._board.view
+        except ReconcilerError as error:
+            self._complain(error.reason, str(error))
+
+    def _complain(self, reason: str, what: str) -> None:
+        if what != self._said:
+            self._said = what
+            self._listen(Happened(reason, what, good=False))
+
+
+def _at_rest(plan: Plan | None) -> tuple[str, str] | None:
+    return None if plan is None or plan.actions else (plan.reason, plan.message)

@@ -1,0 +1,261 @@
+"""Looks: what a worker does with a key, from the model's pass to how it stands afterwards.
+
+There are two keys per model, so that what is in production never waits for what is to become it:
+its release (train, judge, decide) and its target (serve what is on record, and keep it so).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.controller.backoff import Backoff
+from reconciler.controller.board import Board
+from reconciler.controller.committing import Entry
+from reconciler.controller.decisions import Decision, Overtaken
+from reconciler.controller.events import Decided, Listen
+from reconciler.controller.passes import Pass, guarded, told
+from reconciler.controller.queue import WorkQueue
+from reconciler.controller.standings import Standings
+from reconciler.controller.training import Result
+from reconciler.core.plan import Plan
+from reconciler.core.record import Record
+from reconciler.core.target_plan import TargetPlan
+from reconciler.core.trainings import Broken
+from reconciler.errors import ReconcilerError, TransientError
+
+#: Measurements that a busy machine has spoilt are made again after this.
+_DISTURBED_S = 2.0
+
+
+class Kind(StrEnum):
+    """What of a model is looked at."""
+
+    RELEASE = "release"
+    TARGET = "target"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is queued."""
+
+    kind: Kind
+    model: str
+
+
+class Ended(StrEnum):
+    """How a look ended."""
+
+    ACTED = "acted"
+    WAITING = "waiting"
+    REST = "rest"
+    FAILED = "failed"
+
+
+def release(model: str) -> Key:
+    """Return the key of a model's release record."""
+    return Key(Kind.RELEASE, model)
+
+
+def target(model: str) -> Key:
+    """Return the key of a model's target."""
+    return Key(Kind.TARGET, model)
+
+
+#: Told of each look that has ended, and its seconds.
+Watch = Callable[[Kind, Ended, float], None]
+#: Has a decision put on record; what becomes of it is told to `Looks.committed`.
+Submit = Callable[[Decision, Record | None], None]
+
+
+class Looks:
+    """Looks at keys; different keys may be looked at side by side.
+
+    Args:
+        board: What passes work with.
+        queue: Where further looks are asked for.
+        submit: Where decisions go.
+        standings: Where it is kept how models stand.
+        listen: Told what happens.
+        watch: Told how looks end.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        queue: WorkQueue[Key],
+        submit: Submit,
+        standings: Standings,
+        listen: Listen,
+        watch: Watch = lambda _kind, _ended, _seconds: None,
+    ) -> None:
+        self._board = board
+        self._queue = queue
+        self._submit = submit
+        self._standings = standings
+        self._listen = listen
+        self._watch = watch
+        self._backoff: Backoff[Key] = Backoff()
+        self._stuck: dict[str, Plan] = {}
+        """Models that a look went wrong with: no step is taken until a change, or their time."""
+        self._retry: dict[str, float] = {}
+        """When what went wrong for the time being is tried again, in monotonic seconds."""
+        self._served: dict[str, tuple[str | None, TargetPlan]] = {}
+        """The champion that each target was last asked to serve, and how that ended."""
+
+    def look(self, key: Key) -> bool:
+        """Do what is to be done now, and return whether the key may be given back.
+
+        Where it may not, a decision is on its way, and `committed` gives the key back.
+        """
+        began, ended = time.monotonic(), Ended.FAILED
+        with guarded(lambda error: self._failed(key, error)):
+            looked = self._board.begin(key.model)
+            if looked is None:
+                return True
+            ended = self._release(looked) if key.kind is Kind.RELEASE else self._target(looked)
+        self._watch(key.kind, ended, time.monotonic() - began)
+        return key.kind is Kind.TARGET or ended is not Ended.ACTED
+
+    def changed(self, names: set[str]) -> None:
+        """Have models looked at that something has changed for, whatever went wrong before."""
+        for name in names:
+            self._stuck.pop(name, None)
+            self._retry[name] = -math.inf
+            self._backoff.forget(release(name))
+            self._backoff.forget(target(name))
+        self._queue.add(*(key for name in sorted(names) for key in (target(name), release(name))))
+
+    def committed(self, entries: Sequence[Entry], outcome: Snapshot | Exception) -> None:
+        """Go on with models whose decisions were put on record, or could not be."""
+        if isinstance(outcome, Snapshot):
+            self._board.recorded(outcome)
+        for entry in entries:
+            self._go_on(entry.decision, outcome)
+            self._queue.done(release(entry.decision.model))
+
+    def _go_on(self, decision: Decision, outcome: Snapshot | Exception) -> None:
+        key = release(decision.model)
+        with guarded(lambda error: self._failed(key, error)):
+            if isinstance(outcome, Snapshot):
+                self._recorded(decision)
+            elif isinstance(outcome, Overtaken):  # the look after this one sees what was done
+                self._queue.add_after(key, self._backoff.failed(key))
+            else:
+                self._break(decision.model, outcome)
+                self._queue.add(key)
+
+    def _recorded(self, decision: Decision) -> None:
+        name = decision.model
+        if (looked := self._board.begin(name)) is not None:
+            looked.memory.broken.clear()
+            if decision.bundle is not None:
+                looked.memory.forget(decision.bundle)
+        self._listen(Decided(name, decision.reason, decision.message, good=decision.good))
+        self._backoff.forget(release(name))
+        self._queue.add(target(name), release(name))
+
+    def _release(self, looked: Pass) -> Ended:
+        name = looked.name
+        self._try_again(looked)
+        if (result := looked.tools.trainer.collect(name)) is not None:
+            self._take_in(looked, result)
+        served = self._served.get(name)
+        if served is not None:
+            looked.lose_champion(served[1].reason)
+        step: Decision | Plan | None = self._stuck.get(name)
+        if step is None:
+            with guarded(lambda error: self._break(name, error)):
+                step = looked.advance()
+        if isinstance(step, Decision):
+            self._submit(step, looked.record)
+            return Ended.ACTED
+        plan = step or self._stuck.get(name)
+        return Ended.WAITING if plan is None else self._settle(looked, plan, served)
+
+    def _settle(
+        self, looked: Pass, plan: Plan, served: tuple[str | None, TargetPlan] | None
+    ) -> Ended:
+        """Keep how a model stands that no decision is to be made about now."""
+        name = looked.name
+        if served is not None and served[0] == looked.champion:
+            self._standings.settle(name, looked.champion, plan, served[1])
+        self._board.note(looked, plan)
+        if self._board.rests(name):
+            self._served.pop(name, None)
+        waits = plan.requeue_after
+        if plan.actions:
+            self._queue.add_after(release(name), _DISTURBED_S)
+        elif waits is not None and name not in self._retry:
+            self._queue.add_after(release(name), waits.total_seconds())
+        if name in self._stuck:
+            return Ended.FAILED
+        return Ended.WAITING if plan.actions or waits else Ended.REST
+
+    def _target(self, looked: Pass) -> Ended:
+        """Bring a target to the record; how that ended shows in the model's standing."""
+        name, ended = looked.name, Ended.FAILED
+        before = self._served.get(name)
+        with guarded(lambda error: self._unserved(looked, error)):
+            self._served[name] = (looked.champion, looked.serve())
+            self._backoff.forget(target(name))
+            ended = Ended.REST
+        if self._served.get(name) != before:
+            self._queue.add(release(name))
+        return ended
+
+    def _unserved(self, looked: Pass, error: Exception) -> None:
+        plan, name = TargetPlan(*told(error)), looked.name
+        if self._served.get(name, (None, None))[1] != plan:
+            self._listen(Decided(name, plan.reason, plan.message, good=False))
+        self._served[name] = (looked.champion, plan)
+        if _passing(error):
+            self._queue.add_after(target(name), self._backoff.failed(target(name)))
+
+    def _take_in(self, looked: Pass, result: Result) -> None:
+        name = looked.name
+        if isinstance(result, Broken):
+            looked.memory.broken.append(result)
+            if result.transient and not result.superseded:  # the others: once they are on record
+                self._listen(Decided(name, result.reason, result.message, good=False))
+                self._pause(name)
+            return
+        self._standings.add_durations(name, result.seconds)
+        with guarded(lambda error: self._break(name, error)):
+            looked.take_in(result, self._listen)
+
+    def _try_again(self, looked: Pass) -> None:
+        """Forget what went wrong for the time being, once that time is over."""
+        name = looked.name
+        if self._retry.get(name, math.inf) <= time.monotonic():
+            del self._retry[name]
+            self._stuck.pop(name, None)
+            looked.memory.broken[:] = [b for b in looked.memory.broken if not b.transient]
+
+    def _break(self, name: str, error: Exception) -> None:
+        """Leave a model's release alone for a while, or until a change, and tell why."""
+        reason, message = told(error)
+        if (plan := Plan(reason, message)) != self._stuck.get(name):
+            self._listen(Decided(name, reason, message, good=False))
+        self._stuck[name] = plan
+        if _passing(error):
+            self._pause(name)
+
+    def _pause(self, name: str) -> None:
+        pause = self._backoff.failed(release(name))
+        self._retry[name] = time.monotonic() + pause
+        self._queue.add_after(release(name), pause)
+
+    def _failed(self, key: Key, error: Exception) -> None:
+        """A bug of ours in a look: the key is left alone for a while, and nothing else is."""
+        self._listen(Decided(key.model, *told(error), good=False))
+        self._queue.add_after(key, self._backoff.failed(key))
+
+
+def _passing(error: Exception) -> bool:
+    """Return whether what went wrong may pass by itself; bugs of ours are hoped to."""
+    return isinstance(error, TransientError) or not isinstance(error, ReconcilerError)
