@@ -24,6 +24,7 @@ from reconciler.ports.source import Sighting
 _TIDY_S = 3600.0
 _PAUSE_S = 0.05  # after the first lost race; twice as long after each further one
 _LONGEST_PAUSE_S = 2.0
+_LOCKED_PAUSES_S = (0.5, 1.0, 2.0, 3.0)  # longer in all than a lock must be old to be stale
 
 
 class Mirror:
@@ -34,7 +35,6 @@ class Mirror:
         remote: The remote.
         branch: The branch that is followed.
         clock: Steady seconds.
-        sleep: Waits for so many seconds.
     """
 
     def __init__(
@@ -43,7 +43,6 @@ class Mirror:
         remote: GitRemote,
         branch: str,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.git = git
         self.remote = remote
@@ -51,7 +50,6 @@ class Mirror:
         """The leases that the last look has seen."""
         self._ref = f"refs/heads/{branch}"
         self._clock = clock
-        self._sleep = sleep
         self._tidied = clock()
         self._lost = 0
         # Held while records are fetched or pushed, so that the ref here steps back for neither.
@@ -120,7 +118,7 @@ class Mirror:
         self._lost = 0 if moved else self._lost + 1
         if not moved:
             most = min(_LONGEST_PAUSE_S, _PAUSE_S * 2.0 ** min(self._lost, 10))
-            self._sleep(random.uniform(0, most))  # noqa: S311
+            self.remote.stop.wait(random.uniform(0, most))  # noqa: S311
         return moved
 
     def _push(self, old: str | None, new: str) -> bool:
@@ -154,13 +152,17 @@ class Mirror:
         return there
 
     def _fetch(self, *refs: str) -> None:
-        try:
-            with self._records if REF in refs else contextlib.nullcontext():
-                self.remote.fetch(*refspec(refs))
-        except TransientError as error:
-            if error.reason == "Locked":
-                mirror_folder.mend(self.git.common_dir)
-            raise
+        """Bring refs here; a lock that a killed git has left is waited for, and removed."""
+        for pause_s in (*_LOCKED_PAUSES_S, None):
+            try:
+                with self._records if REF in refs else contextlib.nullcontext():
+                    return self.remote.fetch(*refspec(refs))
+            except TransientError as error:
+                if error.reason != "Locked" or pause_s is None:
+                    raise
+            self.remote.stop.wait(pause_s)
+            mirror_folder.mend(self.git.common_dir)
+        return None
 
     def _tidy(self) -> None:
         if self._clock() - self._tidied >= _TIDY_S:

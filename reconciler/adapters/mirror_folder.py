@@ -15,7 +15,7 @@ from reconciler.adapters.secrets import without_secrets
 from reconciler.errors import TransientError, UsageError
 
 _MARK = "reconciler.mirrorOf"
-_STALE_S = 30.0  # git holds a lock for milliseconds, and only we work here
+_STALE_S = 5.0  # git holds a lock for milliseconds, and only we work here
 
 
 def default(url: str) -> Path:
