@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -231,13 +231,23 @@ class RemoteLeases:
                 held.oid = oid
 
     def _abandoned(self) -> dict[str, str]:
-        """Return leases that ran out long ago and that nobody has wanted since."""
+        """Return leases that nobody wants: run out long ago, or ours from runs before this one."""
         with self._state:
             ours = self._held.keys() | self._returned.keys()
-        least = _SWEPT_AFTER * self._ttl_s
-        others = ((n, seen) for n, seen in self._seen.all().items() if n not in ours)
-        old = [(n, seen.oid) for n, seen in others if self._seen.age_s(seen) >= least]
-        return dict(old[:_MOST_SWEPT])
+        others = {name: seen for name, seen in self._seen.all().items() if name not in ours}
+        least_s = _SWEPT_AFTER * self._ttl_s
+        old = {name for name, seen in others.items() if self._seen.age_s(seen) >= least_s}
+        found = sorted(old | self._former(others))
+        return {name: others[name].oid for name in found[:_MOST_SWEPT]}
+
+    def _former(self, others: Mapping[str, Seen]) -> set[str]:
+        """Return those of `others` that we took in earlier runs; their commits are here."""
+        names = list(others)
+        found = self._git.ids([others[name].oid for name in names]) if names else ()
+        here = {name: oid for name, oid in zip(names, found, strict=True) if oid is not None}
+        commits = self._git.blobs(here.values())
+        claims = {name: read_claim(commits[oid]) for name, oid in here.items()}
+        return {n for n, claim in claims.items() if claim and claim.id == self._holder.id}
 
     def _taken_over(self, fingerprint: str) -> str | None:
         """Give up a lease of ours and return whose it is; None when it is ours all the same."""

@@ -251,6 +251,18 @@ def test_a_lease_that_nobody_wants_any_more_is_removed_in_time(
     assert host.ref(ref_of(FIRST)) is None
 
 
+def test_a_lease_of_an_earlier_run_that_is_wanted_no_more_is_removed_at_once(
+    one: Daemon, other: Daemon, host: Host, tmp_path: Path
+) -> None:
+    one.leases.take(FIRST)
+    other.leases.take(SECOND)
+    again = Daemon(host, tmp_path / "one")
+    again.mirror.look()
+    again.leases.beat()
+    assert host.ref(ref_of(FIRST)) is None
+    assert host.ref(ref_of(SECOND))
+
+
 def test_a_remote_that_allows_no_leases_is_quoted(one: Daemon, host: Host) -> None:
     host.hook("update", 'case "$1" in refs/reconciler/*) echo branches only >&2; exit 1;; esac')
     with pytest.raises(TransientError, match="branches only") as caught:
