@@ -1,4 +1,5 @@
-"""The working copy: the repository as if all that stands in the working tree were committed.
+"""The working copy: the repository as if what stands in the working tree, or the index, were
+committed.
 
 The commit is made beside the repository, in a folder of its own: index, refs and objects of the
 user's stay as they are.
@@ -18,7 +19,7 @@ from reconciler.adapters.git import RECONCILER, Git
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from reconciler.adapters.process import Completed
 
@@ -52,9 +53,38 @@ class WorkingCopy(Git):
         Raises:
             UsageError: A merge is not resolved.
         """
+        self._take(self.git_dir / "index")
+        self._git("-c", "core.splitIndex=false", "add", "--all", "--ignore-errors", check=False)
+        return self.amended({})
+
+    def staged(self, index: Path | None = None) -> str:
+        """Return a commit of what is staged, which is what `git commit` would make.
+
+        Args:
+            index: The index that a running `git commit` has made; None: the working tree's own.
+
+        Raises:
+            UsageError: A merge is not resolved.
+        """
+        self._take(index or self.git_dir / "index")
+        return self.amended({})
+
+    def unstaged(self, paths: Collection[str]) -> tuple[str, ...]:
+        """Return which of these paths stand on disk otherwise than in the index."""
+        if not paths:
+            return ()
+        found = self.text("diff", "--name-only", "-z", "--no-ext-diff", "--", *paths)
+        return tuple(found.split("\0")[:-1])
+
+    def _take(self, index: Path) -> None:
+        """Begin with a copy of an index.
+
+        Raises:
+            UsageError: A merge is not resolved.
+        """
         with contextlib.suppress(FileNotFoundError):  # no index yet: everything is new
             # With its time, by which git knows what may have changed since within the same second.
-            shutil.copy2(self.git_dir / "index", self._index_file)
+            shutil.copy2(index, self._index_file)
         if conflict := self.text("ls-files", "--unmerged", "-z").split("\0")[0]:
             path = conflict.partition("\t")[2]
             raise UsageError(
@@ -62,8 +92,6 @@ class WorkingCopy(Git):
                 reason="Unmerged",
                 hint="resolve it and `git add` the file",
             )
-        self._git("-c", "core.splitIndex=false", "add", "--all", "--ignore-errors", check=False)
-        return self.amended({})
 
     def amended(self, files: Mapping[str, bytes]) -> str:
         """Return a commit of what was captured, with these files put in place of theirs."""

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from reconciler.adapters import files, merging
 from reconciler.adapters.runtime import installed
+from reconciler.cli.staging import next_commit
 from reconciler.cli.wiring import open_site
 from reconciler.controller.working_tree import WorkingTree, compiled
 from reconciler.core.runtime import LIBRARIES, declaration
+from reconciler.errors import UsageError
 
 
-def run(*, check: bool, upgrade: bool) -> int:
-    """Return 0 when all is in step (afterwards); 1 when a spec is wrong or `check` finds more."""
+def run(*, check: bool, upgrade: bool, staged: bool) -> int:
+    """Return 0 when all is in step (afterwards); 1 when a spec is wrong or `check` finds more.
+
+    Raises:
+        UsageError: `staged` without `check`: nothing is written to the index.
+    """
+    if staged and not check:
+        raise UsageError("--staged is for --check: compile writes files", reason="Contradiction")
     site = open_site()
-    tree = WorkingTree(site.git.root)
-    result = compiled(tree, site.catalogue, declaration(installed(LIBRARIES)), upgrade=upgrade)
+    with next_commit(site.git) if staged else nullcontext(WorkingTree(site.git.root)) as tree:
+        result = compiled(tree, site.catalogue, declaration(installed(LIBRARIES)), upgrade=upgrade)
+        stale = {path: text for path, text in result.files.items() if tree.read(path) != text}
     for problem in result.problems:
         sys.stderr.write(f"{problem}\n")
-    stale = {path: text for path, text in result.files.items() if tree.read(path) != text}
     if check:
         _complain(stale)
     else:

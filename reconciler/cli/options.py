@@ -107,3 +107,11 @@ class Table(StrEnum):
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
+
+
+class Hooking(StrEnum):
+    """What is done with git's hooks."""
+
+    INSTALL = "install"
+    REMOVE = "remove"
+    STATUS = "status"

@@ -32,7 +32,7 @@ def run(model: str) -> int:
             f"{path} cannot be removed: {error.strerror}", reason="NotWritable"
         ) from error
     sys.stdout.write(f"removed {path}\n")
-    compiling.run(check=False, upgrade=False)
+    compiling.run(check=False, upgrade=False, staged=False)
     _say(about)
     return 0
 

@@ -7,18 +7,24 @@ import sys
 from pathlib import Path
 
 from reconciler.cli.options import Checks
+from reconciler.cli.staging import next_commit
 from reconciler.cli.wiring import open_site
 from reconciler.controller.working_tree import WorkingTree, checked
 from reconciler.errors import UsageError
 from reconciler.spec.annotations import FORMATS
 
 
-def run(paths: tuple[Path, ...], output: Checks) -> int:
+def run(paths: tuple[Path, ...], output: Checks, *, staged: bool) -> int:
     """Return 0 when no spec has an error, 1 when one has."""
     site = open_site()
-    tree = WorkingTree(site.git.root)
     chosen = tuple(_relative(path, site.git.root) for path in paths)
-    files, problems = checked(tree, site.catalogue, chosen, site.git.files())
+    if staged:
+        with next_commit(site.git) as tree:
+            files, problems = checked(tree, site.catalogue, chosen, tree.modes)
+    else:
+        files, problems = checked(
+            WorkingTree(site.git.root), site.catalogue, chosen, site.git.files()
+        )
     sys.stdout.write(FORMATS[output.value](problems))
     errors = sum(problem.severity == "error" for problem in problems)
     if output is Checks.TEXT:

@@ -1,4 +1,4 @@
-"""The `models:` map of params.yaml, cut out without parsing: it grows with the fleet.
+"""The `models:` map of params.yaml, cut out or narrowed without parsing: it grows with the fleet.
 
 A fleet of ten thousand has a megabyte of it, which decides no artifact.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 
 _NAME = rb'(?:"[a-z0-9-]+"|(?!(?:null|true|false):)[a-z][a-z0-9-]*)'
 #: A text in quotes, a path (never a word or a number to YAML), or a digest that begins as one.
@@ -30,6 +31,27 @@ def cut(text: bytes) -> bytes:
 def padded(text: bytes) -> bytes:
     """Return params.yaml with an empty `models:` map, every other line at its number."""
     return _without(text, padding=True)
+
+
+def lines(text: bytes) -> dict[str, bytes] | None:
+    """Return the map's lines by model; None where it is not written line by line."""
+    found = list(_BLOCK.finditer(text))
+    if len(found) == 1 and _unique(found[0][1]):
+        block = found[0][1].splitlines(keepends=True)
+        return {_NAMES.match(line)[1].decode(): line for line in block}  # type: ignore[index]
+    return {} if text.startswith(EMPTY) or b"\n" + EMPTY in text else None
+
+
+def narrowed(text: bytes, models: Collection[str]) -> bytes:
+    """Return params.yaml with these models' lines alone, as `reconciler compile` writes them.
+
+    Nothing is cut where the map is not written line by line.
+    """
+    held = lines(text)
+    if held is None:
+        return text
+    kept = b"".join(line for name, line in held.items() if name in models)
+    return cut(text).replace(EMPTY, b"models:\n" + kept if kept else EMPTY, 1)
 
 
 def settings(*files: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.core.models_map import cut, padded, settings
+from reconciler.core.models_map import cut, lines, narrowed, padded, settings
 from reconciler.spec import yaml
 
 HEAD = b"apiVersion: reconciler/v1\ndefaults: {}\n"
@@ -52,3 +52,21 @@ def test_settings_change_with_all_but_the_map() -> None:
     assert settings(HEAD + MAP.replace(b"0027", b"ffff"), b"stages: {}\n") == before
     assert settings(HEAD.replace(b"{}", b"{a: 1}") + MAP, b"stages: {}\n") != before
     assert settings(HEAD + MAP, b"stages: {a: 1}\n") != before
+
+
+def test_the_lines_are_told_apart_by_model() -> None:
+    held = lines(HEAD + MAP + b"extra: 1\n")
+    assert held is not None
+    assert list(held) == ["churn", "2nd"]
+    assert b"".join(held.values()) == MAP.removeprefix(b"models:\n")
+    assert lines(HEAD + b"models: {}\n") == {}
+    assert lines(HEAD) is None
+    assert lines(HEAD + b"models:\n  churn:\n    data: a/b\n") is None
+
+
+def test_a_narrowed_map_is_as_compile_would_write_it() -> None:
+    text = HEAD + MAP + b"extra: 1\n"
+    assert narrowed(text, {"churn", "2nd"}) == text
+    assert narrowed(text, {"churn"}) == text.replace(MAP.splitlines(keepends=True)[2], b"")
+    assert narrowed(text, {"other"}) == HEAD + b"models: {}\nextra: 1\n"
+    assert narrowed(HEAD, {"churn"}) == HEAD

@@ -11,6 +11,10 @@ from reconciler.cli.options import Checks, Model, Plain, Revision
 
 app = typer.Typer()
 
+Staged = Annotated[
+    bool, typer.Option("--staged", help="What is staged, in place of the files on disk.")
+]
+
 
 @app.command(rich_help_panel="Declare")
 def init(
@@ -49,12 +53,13 @@ def validate(
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="[PATH]...", help="Specs; all of specs/ if none.")
     ] = None,
+    staged: Staged = False,
     output: Annotated[Checks, typer.Option("--output", "-o", help="How to print.")] = Checks.TEXT,
 ) -> None:
     """Check specs: every problem of every file, as path:line:column."""
     from reconciler.cli import validate as verb
 
-    raise typer.Exit(verb.run(tuple(paths or ()), output))
+    raise typer.Exit(verb.run(tuple(paths or ()), output, staged=staged))
 
 
 @app.command(rich_help_panel="Declare")
@@ -88,11 +93,12 @@ def compile(  # noqa: A001  the verb's name is the field's word
     upgrade: Annotated[
         bool, typer.Option("--upgrade-runtime", help="Declare the libraries installed here.")
     ] = False,
+    staged: Staged = False,
 ) -> None:
     """Keep params.yaml in step with specs/, so that `dvc repro` runs what is declared."""
     from reconciler.cli import compile as verb
 
-    raise typer.Exit(verb.run(check=check, upgrade=upgrade))
+    raise typer.Exit(verb.run(check=check, upgrade=upgrade, staged=staged))
 
 
 @app.command(name="merge-driver", hidden=True)
