@@ -12,6 +12,7 @@ from rich.console import Console
 from reconciler.adapters import merging, tree_memory
 from reconciler.cli.interrupts import terminating
 from reconciler.cli.progress import Progress
+from reconciler.cli.reproducing import reproduction
 from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.reproduction import Reproduction
 from reconciler.controller.results import Result
@@ -41,7 +42,7 @@ def _results(
 ) -> Mapping[str, Result]:
     memory = tree_memory.load(site.workspace.tree / "memory.json")
     try:
-        work = site.reproduction(memory, jobs, progress)
+        work = reproduction(site, memory, jobs, progress)
         _check(models, work)
         if work.left_out:
             listed = ", ".join(work.left_out)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from reconciler.adapters.deployed import DeployedStore
     from reconciler.adapters.snapshot import Snapshot
     from reconciler.adapters.status import StatusStore
-    from reconciler.adapters.tree_memory import TreeMemory
     from reconciler.controller.artifacts import Artifacts
     from reconciler.controller.events import Listen
     from reconciler.controller.fleet import Fleet
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from reconciler.controller.kept_events import KeptEvents
     from reconciler.controller.passes import Tools
     from reconciler.controller.reports import Reports
-    from reconciler.controller.reproduction import Reproduction
     from reconciler.controller.serving import Serving
     from reconciler.controller.training import Trainer
     from reconciler.core.conditions import Condition
@@ -276,40 +274,6 @@ class Site:
             clock=lambda: datetime.now(UTC),
             mismatches=mismatches(declared, installed(tuple({*LIBRARIES, *declared}))),
         )
-
-    def reproduction(self, memory: TreeMemory, jobs: int, listen: Listen) -> Reproduction:
-        """Return what brings the models of the working tree up to date.
-
-        Raises:
-            SpecError: params.yaml is out of step with specs/, or cannot be followed.
-            TerminalError: dvc.lock cannot be followed.
-        """
-        from reconciler.adapters import dvc_config
-        from reconciler.adapters.cache import Cache
-        from reconciler.adapters.checkout import Checkout
-        from reconciler.adapters.dvc_remote import Remote
-        from reconciler.adapters.dvc_tree import read_lock
-        from reconciler.adapters.slots import SlotPool
-        from reconciler.controller.declared import declared
-        from reconciler.controller.reproduction import Reproduction
-        from reconciler.controller.survey import Survey
-        from reconciler.controller.tracked import Tracked
-        from reconciler.controller.working_tree import WorkingTree
-
-        root = self.git.root
-        found = declared(WorkingTree(root), self.catalogue, memory)
-        lock, folder = read_lock(root), self.workspace.tree
-        cache = Cache(dvc_config.cache_dir(root), Remote(root).fetch)
-        survey = Survey(root, found, lock, cache, memory)
-        pool = SlotPool(folder / "slots", jobs, root)
-        links = dvc_config.link_types(root)
-        checkout = Checkout(root, folder / "aside", cache, links)
-        checkout.clear()
-        tracked = Tracked(root, survey.contents, cache, checkout, pool)
-        return Reproduction(
-            self.git, found, self.catalogue, lock, survey, pool, checkout, tracked,
-            self.workspace.logs, listen,
-        )  # fmt: skip
 
     def guards(self, fleet: Fleet, snapshot: Snapshot, recalled: Recalled | None = None) -> Guards:
         """Return what keeps changes back at the fleet's commit.
