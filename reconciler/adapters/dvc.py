@@ -15,7 +15,7 @@ from reconciler.adapters.dvc_failures import failure
 from reconciler.adapters.dvc_output import Progress, State, cause
 from reconciler.adapters.dvc_program import KNOWN, argv, environment
 from reconciler.adapters.dvc_remote import Remote
-from reconciler.adapters.process import Group, run
+from reconciler.adapters.process import Group, call, run
 from reconciler.core.sizes import spoken
 from reconciler.errors import SpecError, TerminalError, TransientError
 
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     OnStage = Callable[[str, State, float], None]
 
-#: Seconds between asking a run to end and ending it.
+#: Seconds between asking a run to end and ending it: a stop as a whole takes less than five.
 GRACE_S = 3.0
-
 #: Seconds between two looks at the memory that a run takes.
 _LOOK_S = 0.5
 _TAIL_BYTES = 1 << 16
@@ -100,9 +99,9 @@ def repro(
         TerminalError: A stage failed, ran out of time or memory, or its data is nowhere.
         TransientError: It was cancelled, the disk is full, DVC or its remote is busy.
     """
-    remote = Remote(slot.root)
+    remote = Remote(slot.root, cancel=cancel)
     cache = Cache(dvc_config.cache_dir(slot.root), remote.fetch)
-    _link_inputs(slot.root, cache)
+    _link_inputs(slot.root, cache, cancel)
     _tell_known(slot.root, [*(lock or {}).values(), *known])
     suffix = f"@{model}"
     progress = Progress()
@@ -214,7 +213,7 @@ def _check_memory(group: Group, bound: int, where: str) -> None:
         )
 
 
-def _link_inputs(root: Path, cache: Cache) -> None:
+def _link_inputs(root: Path, cache: Cache, cancel: threading.Event | None) -> None:
     """Make the data of every `.dvc` file in the slot appear beside it."""
     pointers = [path for path in sorted(root.rglob("*.dvc")) if path.is_file()]
     outs = [(pointer, out) for pointer in pointers for out in _outs(pointer, root)]
@@ -224,7 +223,7 @@ def _link_inputs(root: Path, cache: Cache) -> None:
         if _linked(out):
             _link(cache, str(out["md5"]), path, root)
         elif not path.exists():
-            _checkout(pointer, path, root)
+            _checkout(pointer, path, root, cancel)
 
 
 def _linked(out: Mapping[str, Any]) -> bool:
@@ -265,11 +264,11 @@ def _link(cache: Cache, md5: str, path: Path, root: Path) -> None:
         ) from error
 
 
-def _checkout(pointer: Path, path: Path, root: Path) -> None:
+def _checkout(pointer: Path, path: Path, root: Path, cancel: threading.Event | None) -> None:
     """Let DVC itself bring data that it tracks in another way: by an older hash, or a version."""
     name = str(pointer.relative_to(root))
     for command in ("checkout", "pull"):
-        run(argv(command, name), root, environment(), timeout_s=_REMOTE_S)
+        call(argv(command, name), root, environment(), _REMOTE_S, cancel)
         if path.exists():
             return
     raise TerminalError(

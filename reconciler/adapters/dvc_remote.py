@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from reconciler.adapters import dvc_config
 from reconciler.adapters.dvc_failures import Outage, failure
 from reconciler.adapters.dvc_program import LIMIT_S, PATIENCE_S, argv, environment
-from reconciler.adapters.process import run
+from reconciler.adapters.process import call
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Iterator, Sequence
 
 _REMOVED = re.compile(r"Removed (\d+) objects from remote")
@@ -29,12 +30,20 @@ class Remote:
         root: The folder with `.dvc/`.
         cache: Where content is brought and taken from; None: the repository's own cache.
         limit_s: Seconds that each call may take.
+        cancel: Ends a call once it is set.
     """
 
-    def __init__(self, root: Path, cache: Path | None = None, limit_s: float = _LIMIT_S) -> None:
+    def __init__(
+        self,
+        root: Path,
+        cache: Path | None = None,
+        limit_s: float = _LIMIT_S,
+        cancel: threading.Event | None = None,
+    ) -> None:
         self._root = root
         self._cache = cache
         self._limit_s = limit_s
+        self._cancel = cancel
         self._outage = Outage()
 
     @property
@@ -101,7 +110,8 @@ class Remote:
 
     def _dvc(self, command: str, arguments: Sequence[str], where: Path) -> str:
         self._outage.check()
-        done = run(argv(command, *arguments), where, environment(), timeout_s=self._limit_s)
+        asked = argv(command, *arguments)
+        done = call(asked, where, environment(), self._limit_s, self._cancel)
         said = (done.stdout + done.stderr).decode(errors="replace")
         if done.code != 0:
             default = dvc_config.remotes(self._root).default

@@ -24,6 +24,7 @@ from reconciler.errors import SpecError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from threading import Event
 
     from reconciler.adapters.git import Git
     from reconciler.adapters.git_output import Entry
@@ -49,7 +50,9 @@ class SlotPool:
         self._root = root
 
     @contextlib.contextmanager
-    def lease(self, model: str = "", wait_s: float = 60.0) -> Iterator[Slot]:
+    def lease(
+        self, model: str = "", wait_s: float = 60.0, stop: Event | None = None
+    ) -> Iterator[Slot]:
         """Give a slot that nobody else uses for the length of the block.
 
         What a former lease left running there is ended first, and its locks are removed.
@@ -58,9 +61,11 @@ class SlotPool:
             model: Who it is for: the same model gets the same slot when that is free, and with
                 it what need not be copied again.
             wait_s: Seconds to wait for a free one.
+            stop: Ends the waiting once it is set.
 
         Raises:
-            TransientError: Every slot is taken for longer than that, or cannot be written.
+            TransientError: Every slot is taken for longer than that, or cannot be written, or the
+                waiting was stopped.
             UsageError: The repository has no DVC.
         """
         self.end_orphans()
@@ -76,6 +81,8 @@ class SlotPool:
                         slot._lend(model)
                         yield slot
                         return
+            if stop is not None and stop.is_set():
+                raise TransientError("a slot is not needed any more", reason="Cancelled")
             if time.monotonic() >= deadline:
                 raise TransientError(
                     f"all {self._size} slots of {self._base} are taken", reason="NoFreeSlot"

@@ -47,7 +47,7 @@ class Slices:
         desired = job.desired
         paths, overlays = job.fleet.slice_of(job.model)
         bound = desired.timeout
-        with self._pool.lease(job.model) as slot:
+        with self._pool.lease(job.model, stop=job.cancelled) as slot:
             slot.fill(self._git, desired.revision, paths, overlays)
             done = dvc.repro(
                 slot,

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -410,6 +411,25 @@ def test_a_stage_that_the_system_killed_is_told_as_want_of_memory(root: Path) ->
     commit(root)
     with pytest.raises(TransientError, match="most likely by the system because memory ran out"):
         train(root)
+
+
+def test_a_run_that_waits_for_a_silent_remote_can_be_cancelled(root: Path) -> None:
+    shutil.rmtree(root / ".dvc" / "cache")
+    cancel = threading.Event()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(8)
+        set_remote(root, f"ssh://ann@127.0.0.1:{server.getsockname()[1]}/store")
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(train, root, cancel=cancel)
+            connection, _ = server.accept()
+            began = time.monotonic()
+            cancel.set()
+            error = waiting.exception()
+            connection.close()
+    assert isinstance(error, TransientError)
+    assert error.reason == "Stopped"
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.slow

@@ -179,6 +179,68 @@ def test_every_slot_has_one_holder_at_a_time(root: Path) -> None:
     assert most == 2
 
 
+def test_who_waits_for_a_slot_can_be_told_to_stop(root: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    slots = pool(root, size=1)
+    with (
+        slots.lease(),
+        pytest.raises(TransientError, match="not needed") as caught,
+        slots.lease(stop=stop),
+    ):
+        pass
+    assert caught.value.reason == "Cancelled"
+
+
+# A tenant starts a child that ignores SIGTERM and cries when another child writes into its slot.
+TENANT = """
+import os, sys, time
+from pathlib import Path
+from reconciler.adapters.process import Group
+from reconciler.adapters.slots import SlotPool
+root, script = Path(sys.argv[1]), sys.argv[2]
+while True:
+    with SlotPool(root / ".reconciler" / "slots", 2, root).lease(wait_s=30) as slot:
+        argv = [sys.executable, "-c", script, str(slot.root / "tenant"), str(root / "clash")]
+        group = Group.start(argv, root, dict(os.environ), root / f"{os.getpid()}.log", slot.record)
+        group.finish()
+        slot.forget()
+        with (root / "done").open("a") as done:
+            done.write("x")
+"""
+CHILD = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+me, until = str(os.getpid()), time.monotonic() + 0.5
+open(sys.argv[1], "w").write(me)
+while time.monotonic() < until:
+    if open(sys.argv[1]).read() != me:
+        open(sys.argv[2], "w").write(me)
+    time.sleep(0.005)
+"""
+
+
+@pytest.mark.slow
+def test_no_two_ever_share_a_slot_whoever_is_killed(root: Path) -> None:
+    tenant = [sys.executable, "-c", TENANT, str(root), CHILD]
+    tenants = [subprocess.Popen(tenant) for _ in range(4)]
+    done = root / "done"
+    for kill in range(3):
+        before = done.stat().st_size if done.exists() else 0
+        deadline = time.monotonic() + 20
+        while not (done.exists() and done.stat().st_size > before + 1):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        tenants[kill].kill()
+        tenants[kill].wait()
+        tenants.append(subprocess.Popen(tenant))
+    for one in tenants:
+        one.kill()
+        one.wait()
+    pool(root).end_orphans()
+    assert not (root / "clash").exists()
+
+
 def test_a_holder_in_another_process_is_waited_for_and_then_reported(root: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from reconciler.adapters.slots import SlotPool\n"
