@@ -89,9 +89,9 @@ class Mirror:
         behind = [ref for ref in followed if ref in refs and refs[ref] != here[ref]]
         if behind:
             self._fetch(*behind)
+            here = dict(zip(followed, self.git.ids(followed), strict=True))
         self._tidy()
-        revision, deployed = self.git.ids(followed)
-        return Sighting(revision if self._ref in refs else None, deployed)
+        return Sighting(here[self._ref] if self._ref in refs else None, here[REF])
 
     def refresh(self) -> None:
         """Bring the records here as they stand on the remote now.

@@ -101,6 +101,18 @@ def test_a_forced_push_a_deleted_and_a_recreated_branch_are_followed(
     assert mirror.look().revision == again
 
 
+def test_records_that_were_set_back_by_force_are_followed_and_built_upon(
+    mirror: Mirror, host: Host
+) -> None:
+    first = store(mirror).commit({"wine": tried("A")}).commit
+    store(mirror).commit({"wine": tried("B")})
+    git(host.path, "update-ref", REF, str(first))
+    git(host.path, "gc", "--quiet", "--prune=now")
+    assert mirror.look().deployed == first
+    after = store(mirror).commit({"wine": tried("C")})
+    assert [v.reason for v in after.records["wine"].versions] == ["A", "C"]
+
+
 def test_the_records_of_another_daemon_arrive(mirror: Mirror, host: Host, tmp_path: Path) -> None:
     other = Mirror.open(tmp_path / "other", host.url, "main")
     snapshot = store(other).commit({"wine": tried("A")})
