@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reconciler.adapters import webhook
+from reconciler.adapters import listening, webhook
 from reconciler.adapters.webhook import receiving
-from reconciler.errors import UsageError
+from reconciler.errors import TransientError, UsageError
 
 SECRET = b"it is a secret to everybody"
 BODY = json.dumps({"ref": "refs/heads/main"}).encode()
@@ -53,12 +53,10 @@ class Hook:
 
 
 @contextlib.contextmanager
-def hooked(deadline_s: float = 5.0) -> Iterator[Hook]:
+def hooked() -> Iterator[Hook]:
     hook = Hook()
-    with receiving(
-        0, lambda: hook.wakes.append(time.monotonic()), SECRET, deadline_s=deadline_s
-    ) as port:
-        hook.port = port
+    with receiving(0, lambda: hook.wakes.append(time.monotonic()), SECRET) as server:
+        hook.port = server.port
         yield hook
 
 
@@ -123,7 +121,13 @@ def test_a_ping_must_be_signed_too(hook: Hook) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/", 405), ("GET", "/x", 404), ("POST", "/x", 404), ("DELETE", "/", 501)],
+    [
+        ("GET", "/", 405),
+        ("GET", "/x", 404),
+        ("POST", "/x", 404),
+        ("DELETE", "/", 405),
+        ("BREW", "/", 501),
+    ],
 )
 def test_nothing_else_is_there(hook: Hook, method: str, path: str, status: int) -> None:
     assert hook.post(signed(), method=method, path=path)[0] == status
@@ -201,24 +205,26 @@ def test_junk_is_refused_and_the_next_post_is_taken(hook: Hook, text: bytes) -> 
     assert hook.post(signed())[0] == 200
 
 
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give connections half a second in place of five."""
+    monkeypatch.setattr(listening, "_LONGEST_S", 0.5)
+
+
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("sent", [b"", b"POST / HT", head({"Content-Length": 100, **signed()})])
-def test_who_sends_slowly_is_cut_off_in_time(sent: bytes) -> None:
-    with (
-        hooked(deadline_s=0.3) as hook,
-        socket.create_connection(("127.0.0.1", hook.port), timeout=10) as line,
-    ):
+def test_who_sends_slowly_is_cut_off_in_time(hook: Hook, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", hook.port), timeout=10) as line:
         line.sendall(sent)
         before = time.monotonic()
-        said = b"".join(iter(lambda: line.recv(4096), b""))
-        assert time.monotonic() - before < 3
-        assert said == b"" or said.startswith(b"HTTP/1.0 408 ")
+        with contextlib.suppress(ConnectionError):
+            assert b" 200 " not in b"".join(iter(lambda: line.recv(4096), b""))
+        assert time.monotonic() - before < 4
 
 
-def test_a_byte_now_and_then_wins_no_time() -> None:
-    with (
-        hooked(deadline_s=0.5) as hook,
-        socket.create_connection(("127.0.0.1", hook.port), timeout=10) as line,
-    ):
+@pytest.mark.usefixtures("brief")
+def test_a_byte_now_and_then_wins_no_time(hook: Hook) -> None:
+    with socket.create_connection(("127.0.0.1", hook.port), timeout=10) as line:
         line.sendall(head({"Content-Length": 1000, **signed()}))
         before = time.monotonic()
         with contextlib.suppress(OSError):  # reset or broken, as the system has it
@@ -228,21 +234,15 @@ def test_a_byte_now_and_then_wins_no_time() -> None:
         assert time.monotonic() - before < 5
 
 
-def test_slow_ones_are_few_and_others_get_through_after_them() -> None:
-    with hooked(deadline_s=0.6) as hook:
-        before = threading.active_count()
-        lines = [socket.create_connection(("127.0.0.1", hook.port)) for _ in range(40)]
-        time.sleep(0.2)
-        assert threading.active_count() - before <= 16
-        until = time.monotonic() + 20
-        while not hook.wakes and time.monotonic() < until:
-            try:
-                hook.post(signed())
-            except OSError:  # refused while all are held
-                time.sleep(0.1)
+def test_slow_ones_are_few_and_others_get_through(hook: Hook) -> None:
+    before = threading.active_count()
+    lines = [socket.create_connection(("127.0.0.1", hook.port)) for _ in range(60)]
+    try:
+        assert hook.post(signed())[0] == 200
+        assert threading.active_count() - before <= 33
+    finally:
         for line in lines:
             line.close()
-        assert hook.wakes
 
 
 def test_a_replay_wakes_no_more_than_any_other_hint(hook: Hook) -> None:
@@ -292,7 +292,7 @@ def test_the_end_waits_for_nobody_and_leaves_no_thread() -> None:
 def test_a_port_that_is_taken_is_named_with_its_option() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError) as error, receiving(port, print, SECRET):
+        with pytest.raises(TransientError) as error, receiving(port, print, SECRET):
             pass
     assert f"port {port} of 127.0.0.1" in error.value.message
     assert "--webhook-port" in error.value.hint
