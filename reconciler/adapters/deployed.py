@@ -37,14 +37,14 @@ _RESERVED = frozenset({"dvc", "versions"})  # dvc.yaml is DVC's, versions/ holds
 _ATTEMPTS = 100
 
 
-class _AllBut:
-    """Every name but one."""
+class AllBut:
+    """Every name but some."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, names: Container[str]) -> None:
+        self._names = names
 
     def __contains__(self, name: object) -> bool:
-        return name != self._name
+        return name not in self._names
 
 
 class _Request:
@@ -89,7 +89,7 @@ class DeployedStore:
     ) -> None:
         self._git = git
         self._move = move or self._move_here
-        self._others: Container[str] = () if only is None else _AllBut(only)
+        self._others: Container[str] = () if only is None else AllBut({only})
         self.ref = ref
         self._upstream = f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}"
         self._config = config_file(remotes or {}, default_remote)
@@ -126,13 +126,17 @@ class DeployedStore:
         paths = self._git.level(commit) if commit is not None else {}
         return tuple(sorted(name for path in paths if (name := model_of(path))))
 
+    def record(self, model: str) -> Record | None:
+        """Return one record as it stands now; None: there is none that can be read."""
+        return self.read_others(AllBut({model})).records.get(model)
+
     def read_others(self, skip: Container[str]) -> Snapshot:
         """Return the records of every model but those of `skip`; see `read`."""
         commit = self._tip()
         return Snapshot(None) if commit is None else self._reader.read(commit, skip)
 
     def commit(self, changes: Mapping[str, Change], author: Person | None = None) -> Snapshot:
-        """Change records in one commit and return the branch after it.
+        """Change records in one commit and return these as the branch has them after it.
 
         Args:
             changes: By model, what gives the record after the change from the one before (None:
@@ -234,14 +238,14 @@ class DeployedStore:
 
     def _write(self, batch: Sequence[_Request]) -> None:
         self._adopt()
+        touched = AllBut({name for request in batch for name in request.changes})
         for attempt in range(_ATTEMPTS):
-            before = self.read()
+            before = self.read_others(touched)
             after = _applied(before, batch)
             written = self._write_once(before, after, _author(batch))
             if written is not None:
-                self._latest = Snapshot(written or None, after, before.quarantined)
                 for request in batch:
-                    request.snapshot = self._latest
+                    request.snapshot = Snapshot(written or None, after, before.quarantined)
                 return
             time.sleep(random.uniform(0, 0.005 * min(attempt + 1, 20)))  # noqa: S311
         raise TransientError(f"{self.ref}: other writers were faster", reason="DeployedBusy")

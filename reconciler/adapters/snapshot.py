@@ -57,7 +57,7 @@ class Reader:
             for path, entry in entries.items()
             if (name := model_of(path)) and entry.mode == _FILE and name not in skip
         }
-        parsed = self._parse(ids.values())
+        parsed = self._parse(ids.values(), whole=not skip)
         found = {name: parsed[oid] for name, oid in sorted(ids.items())}
         records = {n: r for n, r in found.items() if isinstance(r, Record) and r.model == n}
         problems = {n: _problem(n, r) for n, r in found.items() if n not in records}
@@ -77,13 +77,14 @@ class Reader:
                 hint="upgrade reconciler",
             )
 
-    def _parse(self, oids: Iterable[str]) -> dict[str, Record | str]:
-        """Return each record; what was parsed before is remembered while the branch holds it."""
+    def _parse(self, oids: Iterable[str], *, whole: bool) -> dict[str, Record | str]:
+        """Return each record; those of a `whole` branch are remembered until the next one."""
         wanted, known = set(oids), self._parsed
         new = self._git.blobs(wanted - known.keys())
         with _undisturbed():
             parsed = {oid: known[oid] if oid in known else _parsed(new[oid]) for oid in wanted}
-        self._parsed = parsed
+        if whole:
+            self._parsed = parsed
         return parsed
 
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from reconciler.adapters.deployed import AllBut
 from reconciler.cli.wiring import Others, Site
 from reconciler.controller import fleet as fleets
 from reconciler.controller.guards import guards
+from reconciler.controller.leasing import Leasing
 from reconciler.controller.training import Trainer
 from reconciler.controller.views import View
-
-
-class AllBut:
-    """Every name but some."""
-
-    def __init__(self, names: Container[str]) -> None:
-        self._names = names
-
-    def __contains__(self, name: object) -> bool:
-        return name not in self._names
 
 
 class Grounds:
@@ -27,21 +19,24 @@ class Grounds:
     Args:
         site: The repository.
         trainer: What trains for all views.
+        leasing: The leases of what it trains.
         everything: Changes of any size are allowed, whatever the commit.
     """
 
-    def __init__(self, site: Site, trainer: Trainer, *, everything: bool) -> None:
-        self._site = site
+    def __init__(self, site: Site, trainer: Trainer, leasing: Leasing, *, everything: bool) -> None:
+        self.site = site
+        """The repository as the settings of the latest view have it."""
         self._trainer = trainer
+        self._leasing = leasing
         self._everything = everything
 
     def at(self, revision: str) -> View:
         """Return what is to be looked at; see `Views`."""
-        site = self._site
+        site = self.site = self.site.following(revision)
         # a model that is as declared again is looked at while something else is trained for it
         others = site.others(revision, site.recall(revision).without(self._trainer.models()))
         settled = others.recalled.models
-        tools = site.tools(others.fleet, self._trainer)
+        tools = site.tools(others.fleet, self._trainer, self._leasing)
         at_rest = sum(known.champion is not None for known in settled.values())
         allowed = revision if self._everything else self.allowed()
         guarded = guards(
@@ -51,22 +46,27 @@ class Grounds:
 
     def of(self, revision: str, names: Sequence[str]) -> View:
         """Return the same of the named models alone; see `Views`."""
-        site, skip = self._site, AllBut(frozenset(names))
+        site, skip = self.site, AllBut(frozenset(names))
         fleet = fleets.load(site.git, revision, site.catalogue, site.memo(), skip=skip)
-        tools = site.tools(fleet, self._trainer)
+        tools = site.tools(fleet, self._trainer, self._leasing)
         return View(fleet, site.store.read_others(skip), tools, settled=skip)
 
     def allowed(self) -> str | None:
         """Return the commit that may change as much as it does; see `Views`."""
-        return self._site.workspace.allowed()
+        return self.site.workspace.allowed()
 
     def recorded(self) -> tuple[str, ...]:
         """Return every model that has a record, sorted."""
-        return self._site.store.names()
+        return self.site.store.names()
 
     def remember(self, view: View, plans: Mapping[str, tuple[str, str] | None]) -> None:
         """Remember which models are at rest; see `Views`."""
-        recalled = self._site.recall(view.fleet.revision)
+        recalled = self.site.recall(view.fleet.revision)
         if recalled.deployed == view.snapshot.commit:  # else somebody has steered: it is too old
             known = {n: plan for n, plan in plans.items() if n not in recalled.models}
-            self._site.remember(Others(recalled, view.fleet, view.snapshot), known)
+            self.site.remember(Others(recalled, view.fleet, view.snapshot), known)
+
+    def publish(self) -> None:
+        """Show the records to people, and push what a new DVC remote lacks; see `Views`."""
+        self.site.export()
+        self.site.share()

@@ -9,20 +9,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
+from reconciler.adapters.holder import holder
+from reconciler.adapters.leases import Lost, RemoteLeases
 from reconciler.adapters.local_source import LocalSource
+from reconciler.adapters.mirror import Mirror
 from reconciler.adapters.probes import probing
 from reconciler.adapters.ref_watch import watching
+from reconciler.adapters.secrets import scrubbed
+from reconciler.adapters.webhook import receiving, secret
 from reconciler.cli.daemon_log import DaemonLog
 from reconciler.cli.options import LogFormat
 from reconciler.cli.watching import Pace, Watching
-from reconciler.cli.wiring import Site, open_site
+from reconciler.cli.wiring import Site, mirrored, open_site
 from reconciler.controller.events import Happened, Listen
 from reconciler.controller.telling import everyone
+from reconciler.errors import UsageError
 
 #: Whoever asks the daemon to end finds it gone within five seconds.
-_STOP_S = 4.5
+_STOP_S = 2.6
 _LOOK_S = 0.05
 
 
@@ -31,46 +38,113 @@ class Request:
     """What a person asked for."""
 
     branch: str | None
+    remote: str | None
+    """The URL of a repository that is followed from a mirror; None: the one that we are in."""
+    state: Path | None
+    """Where that mirror is kept; None: in the user's own state folder."""
     pace: Pace
     once: bool
     log: LogFormat
-    probes_host: str
-    probes_port: int | None
+    probes: Address
+    webhook: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int | None
+    """0: any that is free; None: the usual one, if it is free."""
 
 
 def run(request: Request) -> int:
     """Return 0 when it was asked to end; with `once`, 1 when a model is not as declared."""
-    site = open_site()
-    site.workspace.prepare()
     with ExitStack() as stack:
+        mirror = _mirror(request)
+        site = open_site() if mirror is None else mirrored(mirror)
+        site.workspace.prepare()
         stack.enter_context(site.workspace.alone())
         end = stack.enter_context(_asked_to_end())
         log = stack.enter_context(DaemonLog(request.log))
         listen = everyone(log, stack.enter_context(site.kept_events()))
-        return _watch(site, request, listen, end, stack)
+        watch = (
+            _watched(site, request, listen, stack)
+            if mirror is None
+            else _mirroring(site, mirror, request, listen, stack)
+        )
+        listen(Happened("Started", _started(request, site, watch, stack)))
+        return _follow(watch, request, listen, end, stack)
 
 
-def _watch(
-    site: Site, request: Request, listen: Listen, end: threading.Event, stack: ExitStack
-) -> int:
+def _mirror(request: Request) -> Mirror | None:
+    if request.remote is None:
+        return None
+    if request.branch is None:
+        raise UsageError(
+            "--repo follows a branch of a remote repository: say which with --branch",
+            reason="BranchMissing",
+        )
+    return Mirror.open(request.state, request.remote, request.branch)
+
+
+def _watched(site: Site, request: Request, listen: Listen, stack: ExitStack) -> Watching:
     watch = Watching(site, LocalSource(site.git, request.branch), request.pace, listen)
     refs = stack.enter_context(watching(site.git, watch.follower.wake))
     watch.follower.hinted_by(refs.renew)
-    server = stack.enter_context(probing(watch.answers(), request.probes_host, request.probes_port))
-    what = request.branch or "HEAD"
-    at = f"http://{request.probes_host}:{server.port}"
-    said = f"process {os.getpid()} follows {what} of {site.root}; probes on {at}"
-    listen(Happened("Started", said))
+    return watch
+
+
+def _mirroring(
+    site: Site, mirror: Mirror, request: Request, listen: Listen, stack: ExitStack
+) -> Watching:
+    own = holder(site.root)
+
+    def leases(lost: Lost) -> RemoteLeases:
+        made = RemoteLeases(mirror, own, lost=lost)
+        made.start()
+        stack.callback(made.close)
+        return made
+
+    return Watching(site, mirror, request.pace, listen, leases)
+
+
+def _started(request: Request, site: Site, watch: Watching, stack: ExitStack) -> str:
+    """Open the ports, and return what is said of the daemon."""
+    probes = request.probes
+    server = stack.enter_context(probing(watch.answers(), probes.host, probes.port))
+    where = scrubbed(request.remote, request.remote) if request.remote else site.root
+    what = f"{request.branch or 'HEAD'} of {where}"
+    said = f"process {os.getpid()} follows {what}; probes on http://{probes.host}:{server.port}"
+    if (hook := request.webhook) is not None:
+        wake, key = watch.follower.wake, secret(os.environ)
+        port = stack.enter_context(receiving(hook.port or 0, wake, key, hook.host))
+        said += f", webhook on http://{hook.host}:{port}"
+    return said
+
+
+def _follow(
+    watch: Watching,
+    request: Request,
+    listen: Listen,
+    end: threading.Event,
+    stack: ExitStack,
+) -> int:
     watch.daemon.start()
     while not end.wait(_LOOK_S if request.once else None):
         if watch.daemon.at_rest():
             break
     listen(Happened("Stopping", "trainings are ended; what they had done is kept"))
-    if not watch.daemon.stop(_STOP_S):
+    ended = watch.daemon.stop(_STOP_S)
+    code = 130 if request.once and end.is_set() else _code(watch) if request.once else 0
+    if not ended:  # a thread that computes cannot be ended otherwise; nothing is half-written
         stack.close()
         sys.stdout.flush()
-        os._exit(0)  # a thread that computes cannot be ended otherwise; nothing is half-written
-    site.export()
+        os._exit(code)
+    return code
+
+
+def _code(watch: Watching) -> int:
     return max((not s.as_declared for s in watch.standings().values()), default=0)
 
 

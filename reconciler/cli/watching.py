@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,10 +17,12 @@ from reconciler.controller.committing import Committer
 from reconciler.controller.daemon import Daemon
 from reconciler.controller.events import Listen
 from reconciler.controller.following import Follower
+from reconciler.controller.leasing import Leasing
 from reconciler.controller.looks import Key, Looks, release, target
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.core.standing import Standing
+from reconciler.ports.leases import Leases, NoLeases
 from reconciler.ports.source import Source
 
 #: The refs were followed at least this many intervals ago, or the daemon is not ready.
@@ -42,7 +45,14 @@ class Pace:
 class Watching:
     """A daemon, and what can be asked of it while it runs."""
 
-    def __init__(self, site: Site, source: Source, pace: Pace, listen: Listen) -> None:
+    def __init__(
+        self,
+        site: Site,
+        source: Source,
+        pace: Pace,
+        listen: Listen,
+        leases: Callable[[Callable[[str, str], None]], Leases] = lambda _lost: NoLeases(),
+    ) -> None:
         self._metrics = Metrics()
         self._interval_s = pace.interval_s
         self._began = time.monotonic()
@@ -50,15 +60,18 @@ class Watching:
         self._trainer = site.trainer(
             pace.jobs, listen, lambda model: self._queue.add(release(model)), pace.memory
         )
-        committer = Committer(site.store)
+        self._leasing = Leasing(leases(self._lost))
+        grounds = Grounds(site, self._trainer, self._leasing, everything=pace.everything)
+        committer = Committer(lambda: grounds.site.store)
         self._standings = Standings(site.status, listen, lambda: datetime.now(UTC))
         board = Board()
         looks = Looks(
-            board, self._queue, committer.submit, self._standings, listen, self._metrics.passed
-        )
+            board, self._queue, committer.submit, self._standings, listen, self._metrics.passed,
+            lambda: self.follower.wake(),
+        )  # fmt: skip
         self.follower = Follower(
             source,
-            Grounds(site, self._trainer, everything=pace.everything),
+            grounds,
             board,
             looks.changed,
             lambda names: self._queue.add(*map(target, names)),
@@ -79,6 +92,12 @@ class Watching:
     def standings(self) -> dict[str, Standing]:
         """Return how each model stood when it was last looked at."""
         return self._standings.latest()
+
+    def _lost(self, fingerprint: str, said: str) -> None:
+        """End a training whose lease somebody else has by now."""
+        for model in self._leasing.whose(fingerprint):
+            self._trainer.cancel(model, f"cut short: {said}")
+            self._queue.add(release(model))
 
     def _queued(self) -> Counter[str]:
         return Counter(key.kind.value for key in self._queue.waiting())

@@ -25,7 +25,8 @@ from reconciler.errors import ReconcilerError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from reconciler.adapters.deployed import DeployedStore
+    from reconciler.adapters.deployed import DeployedStore, Move
+    from reconciler.adapters.mirror import Mirror
     from reconciler.adapters.snapshot import Snapshot
     from reconciler.adapters.status import StatusStore
     from reconciler.controller.artifacts import Artifacts
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from reconciler.controller.fleet import Fleet
     from reconciler.controller.guards import Guards
     from reconciler.controller.kept_events import KeptEvents
+    from reconciler.controller.leasing import Leasing
     from reconciler.controller.passes import Tools
     from reconciler.controller.reports import Reports
     from reconciler.controller.serving import Serving
@@ -64,6 +66,8 @@ class Site:
 
     git: Git
     workspace: Workspace
+    move: Move | None = None
+    """How the branch of records is moved; None: here, and nowhere else."""
 
     @property
     def root(self) -> Path:
@@ -109,8 +113,9 @@ class Site:
 
         remotes = dvc_config.remotes(self.root)
         return DeployedStore(
-            self.git, remotes=remotes.options, default_remote=remotes.default, only=only
-        )
+            self.git, remotes=remotes.options, default_remote=remotes.default, only=only,
+            move=self.move,
+        )  # fmt: skip
 
     @cached_property
     def artifacts(self) -> Artifacts:
@@ -246,20 +251,21 @@ class Site:
 
         `memory` is the bytes that each training may take; None: most of what there is.
         """
-        from reconciler.adapters import dvc_config, machine
+        from reconciler.adapters import machine
         from reconciler.adapters.slots import SlotPool
         from reconciler.controller.slices import Slices
         from reconciler.controller.training import Trainer
 
         pool = SlotPool(self.workspace.slots, jobs, self.root)
         pool.end_orphans()
-        work = Slices(self.git, pool, dvc_config.cache_dir(self.root))
+        work = Slices(self.git, pool)
         bound = memory or machine.fair()
         return Trainer(work.run, self.workspace.logs, jobs, listen, ended, bound)
 
-    def tools(self, fleet: Fleet, trainer: Trainer) -> Tools:
+    def tools(self, fleet: Fleet, trainer: Trainer, leasing: Leasing | None = None) -> Tools:
         """Return everything that a pass over `fleet` needs."""
         from reconciler.controller.judging import Judging
+        from reconciler.controller.leasing import Leasing
         from reconciler.controller.measuring import measure
         from reconciler.controller.passes import Tools
 
@@ -273,6 +279,7 @@ class Site:
             status=self.status,
             clock=lambda: datetime.now(UTC),
             mismatches=mismatches(declared, installed(tuple({*LIBRARIES, *declared}))),
+            leasing=leasing or Leasing(),
         )
 
     def guards(self, fleet: Fleet, snapshot: Snapshot, recalled: Recalled | None = None) -> Guards:
@@ -360,6 +367,11 @@ def _condition(condition: Condition) -> dict[str, str]:
         "message": condition.message,
         "since": condition.since.isoformat(),
     }
+
+
+def mirrored(mirror: Mirror) -> Site:
+    """Return the bare repository that mirrors a remote one; records move on the remote first."""
+    return Site(mirror.git, Workspace(home(mirror.git)), mirror.move)
 
 
 def open_site(path: Path | None = None, rev: str = "HEAD") -> Site:

@@ -37,11 +37,11 @@ class Committer:
     A lone decision is written at once; further ones wait until `window_s` after the last commit.
 
     Args:
-        store: Where records are.
+        store: Gives where records are.
         window_s: Least seconds between two commits.
     """
 
-    def __init__(self, store: DeployedStore, window_s: float = WINDOW_S) -> None:
+    def __init__(self, store: Callable[[], DeployedStore], window_s: float = WINDOW_S) -> None:
         self._store = store
         self._window_s = window_s
         self._turn = threading.Condition()
@@ -92,7 +92,7 @@ class Committer:
         }
         written: list[Snapshot] = []
         with guarded(lambda error: self._unwritten(batch, error, settled)):
-            written.append(self._store.commit(changes))
+            written.append(self._store().commit(changes))
         self._last = time.monotonic()
         for snapshot in written:
             settled(batch, snapshot)

@@ -57,7 +57,8 @@ class Daemon:
 
     def at_rest(self) -> bool:
         """Return whether the refs were followed and nothing is left that can be done now."""
-        return self._follower.synced_at is not None and self._idle()
+        follower = self._follower
+        return follower.synced_at is not None and self._idle() and not follower.settling
 
     def lifeless(self) -> tuple[str, ...]:
         """Return what has died or is stuck, in sentences."""

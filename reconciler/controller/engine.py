@@ -108,7 +108,8 @@ class Engine:
                 d.model: decisions.unless_steered(d.change, self._snapshot.records.get(d.model))
                 for d in made
             }
-            self._snapshot = self._tools.store.commit(changes)
+            self._tools.store.commit(changes)
+            self._snapshot = self._tools.store.read()
             written = made
         for decision in written:
             self._committed(decision)

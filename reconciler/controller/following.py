@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 from reconciler.controller.board import Board
 from reconciler.controller.events import Happened, Listen
+from reconciler.controller.passes import guarded, told
 from reconciler.controller.views import View, Views
 from reconciler.core.plan import Plan
-from reconciler.errors import ReconcilerError, TransientError
+from reconciler.errors import SpecError, TerminalError
 from reconciler.ports.source import Sighting, Source
 
 #: Hints that come this close together are one: a commit moves several files.
@@ -69,6 +70,7 @@ class Follower:
         self._allowed: str | None = None
         self._blind: str | None = None
         self._swept = ""
+        self._asked = True
         self._drained = False
         self._remembered: View | None = None
         """The view of which all that is at rest is remembered."""
@@ -77,8 +79,14 @@ class Follower:
         self.beat = clock()
         """When the thread last showed that it is alive."""
 
+    @property
+    def settling(self) -> bool:
+        """Whether it has still to remember what has come to rest."""
+        return self._drained
+
     def wake(self) -> None:
         """Hint that something may have changed; any thread may."""
+        self._asked = True
         self._hint.set()
 
     def hinted_by(self, renew: Callable[[], str | None]) -> None:
@@ -100,39 +108,36 @@ class Follower:
         self._hint.set()
 
     def run(self) -> None:
-        """Follow until stopped."""
-        tick, hinted = self._clock(), True
+        """Follow until stopped; what goes wrong is said, and tried again."""
+        tick = self._clock()
         while not self._stopped:
             now = self.beat = self._clock()
             if due := now >= tick:
                 tick = now + self._interval_s * random.uniform(0.9, 1.1)  # noqa: S311
-            if due or hinted or self._views.allowed() != self._allowed:
-                self.look()
+            if due or self._asked or self._views.allowed() != self._allowed:
+                self._guard(self.look)
             if due:
-                self._see_to_hints()
-                self._sweep()
+                self._guard(self._sweep)
             if self._drained:
+                self._guard(self._remember)
                 self._drained = False
-                self._remember()
-            hinted = self._waited(tick)
-
-    def _waited(self, tick: float) -> bool:
-        """Wait for a hint, the tick or a little while; return whether there was a hint."""
-        found = self._hint.wait(min(max(0.0, tick - self._clock()), _LATER_S))
-        if found:
-            time.sleep(DEBOUNCE_S)
-            self._hint.clear()
-        return found
+            if self._hint.wait(min(max(0.0, tick - self._clock()), _LATER_S)):
+                time.sleep(DEBOUNCE_S)
+                self._hint.clear()
 
     def look(self) -> None:
-        """Ask where the refs stand and follow them; what goes wrong is said, and tried again."""
-        try:
-            sighting = self._source.look()
-            self._follow(sighting)
-        except ReconcilerError as error:
-            self._complain(error.reason, str(error))
-            return
+        """Ask where the refs stand, and follow them.
+
+        Raises:
+            ReconcilerError: They cannot be read, or what they name cannot be followed.
+        """
+        self._asked = False
+        self._follow(self._source.look())
         self.synced_at = self._clock()
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        with guarded(lambda error: self._complain(*told(error))):
+            step()
 
     def _follow(self, sighting: Sighting) -> None:
         allowed = self._views.allowed()
@@ -158,9 +163,7 @@ class Follower:
         assert sighting.revision is not None
         try:
             return self._views.at(sighting.revision)
-        except TransientError:
-            raise
-        except ReconcilerError:  # it waits for a commit: the last good one stays in force
+        except (SpecError, TerminalError):  # it waits for a commit: the last good one is in force
             self._seen = sighting
             raise
 
@@ -177,19 +180,14 @@ class Follower:
 
     def _sweep(self) -> None:
         """Have the targets of the next models looked at that nothing has changed for."""
-        view = self._board.view
-        if view is None:
+        self._see_to_hints()
+        if (view := self._board.view) is None:
             return
-        try:
-            names = self._views.recorded()
-            start = next((n for n, name in enumerate(names) if name > self._swept), 0)
-            some = (*names[start:], *names[:start])[:SWEEP]
-            settled = [name for name in some if not view.tells(name)]
-            if settled:
-                self._board.sample(self._views.of(view.fleet.revision, settled))
-        except ReconcilerError as error:
-            self._complain(error.reason, str(error))
-            return
+        names = self._views.recorded()
+        start = next((n for n, name in enumerate(names) if name > self._swept), 0)
+        some = (*names[start:], *names[:start])[:SWEEP]
+        if settled := [name for name in some if not view.tells(name)]:
+            self._board.sample(self._views.of(view.fleet.revision, settled))
         self._swept = some[-1] if some else ""
         self._touch(some)
 
@@ -206,12 +204,10 @@ class Follower:
             return
         view, noted = found
         plans = {name: _at_rest(noted.get(name)) for name in view.names()}
-        try:
-            self._views.remember(view, plans)
-            self._show(self._views.at(view.fleet.revision))
-            self._remembered = self._board.view
-        except ReconcilerError as error:
-            self._complain(error.reason, str(error))
+        self._views.remember(view, plans)
+        self._show(self._views.at(view.fleet.revision))
+        self._remembered = self._board.view
+        self._views.publish()
 
     def _complain(self, reason: str, what: str) -> None:
         if what != self._said:

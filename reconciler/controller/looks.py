@@ -18,7 +18,7 @@ from reconciler.controller.board import Board
 from reconciler.controller.committing import Entry
 from reconciler.controller.decisions import Decision, Overtaken
 from reconciler.controller.events import Decided, Listen
-from reconciler.controller.passes import Pass, guarded, told
+from reconciler.controller.passes import RECORDS_MOVED, Pass, guarded, told
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.training import Result
@@ -82,6 +82,7 @@ class Looks:
         standings: Where it is kept how models stand.
         listen: Told what happens.
         watch: Told how looks end.
+        wake: Asks for the refs to be looked at: a look has found that they have moved.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Looks:
         standings: Standings,
         listen: Listen,
         watch: Watch = lambda _kind, _ended, _seconds: None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._board = board
         self._queue = queue
@@ -99,6 +101,7 @@ class Looks:
         self._standings = standings
         self._listen = listen
         self._watch = watch
+        self._wake = wake
         self._backoff: Backoff[Key] = Backoff()
         self._stuck: dict[str, Plan] = {}
         """Models that a look went wrong with: no step is taken until a change, or their time."""
@@ -185,6 +188,10 @@ class Looks:
         if served is not None and served[0] == looked.champion:
             self._standings.settle(name, looked.champion, plan, served[1])
         self._board.note(looked, plan)
+        running = looked.tools.trainer.running(name)
+        looked.tools.leasing.keep(name, running.fingerprint if running else None)
+        if plan.reason == RECORDS_MOVED:
+            self._wake()
         if self._board.rests(name):
             self._served.pop(name, None)
         waits = plan.requeue_after

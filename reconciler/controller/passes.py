@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from reconciler.adapters.deployed import DeployedStore
@@ -20,6 +20,7 @@ from reconciler.controller.decisions import Decision
 from reconciler.controller.events import Listen, Warned
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.guards import UNGUARDED, Guards
+from reconciler.controller.leasing import Leasing
 from reconciler.controller.memory import Memory, blocks, disturbed, judged, observed
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import Artifacts, Trainer
@@ -44,6 +45,11 @@ from reconciler.core.target_plan import TargetPlan
 from reconciler.core.verdict import Verdict
 from reconciler.errors import ReconcilerError, TerminalError
 
+#: Another daemon's training is asked after this often.
+LEASED_PAUSE = timedelta(seconds=10)
+MOVED_PAUSE = timedelta(seconds=1)
+#: Why a training was not started: what it was planned by is out of date.
+RECORDS_MOVED = "RecordsMoved"
 #: Artifacts that are gone can be made again: training is a pure function.
 _LOST = frozenset({"ArtifactsMissing", "CacheCorrupt", "DataMissing"})
 
@@ -78,6 +84,7 @@ class Tools:
     status: StatusStore
     clock: Callable[[], datetime]
     mismatches: tuple[Mismatch, ...]
+    leasing: Leasing = field(default_factory=Leasing)
 
 
 #: Whether an action may be taken with a model; what may not is left for another run.
@@ -140,7 +147,9 @@ class Pass:
         while True:
             plan = self.plan()
             match plan.actions:
-                case (Train(),):
+                case (Train(fingerprint),):
+                    if (wait := self._lease(fingerprint)) is not None:
+                        return wait
                     self.tools.trainer.start(self.fleet, self._wanted(), blocks(self.record))
                     return self.plan()
                 case (Cancel(),):
@@ -189,6 +198,15 @@ class Pass:
         assert self.record.champion is not None
         declared = self.record.champion.fingerprint == self.desired.fingerprint
         return declared and self.memory.lose(self.champion)
+
+    def _lease(self, fingerprint: str) -> Plan | None:
+        """Take the lease of what is to be trained; return why it must wait, if it must."""
+        leasing = self.tools.leasing
+        if (holder := leasing.take(self.name, fingerprint)) is not None:
+            return Plan("TrainedElsewhere", holder, requeue_after=LEASED_PAUSE)
+        if leasing.alone or self.tools.store.record(self.name) == self.record:
+            return None
+        return Plan(RECORDS_MOVED, "its record has changed meanwhile", requeue_after=MOVED_PAUSE)
 
     def _judge(self, asked: Judge) -> bool:
         """Ask the gate; False: its measurements must wait until no training runs."""

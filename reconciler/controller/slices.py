@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from reconciler.adapters import dvc
 from reconciler.adapters.dvc_failures import Outage
 from reconciler.adapters.git import Git
@@ -20,13 +18,11 @@ class Slices:
     Args:
         git: The repository.
         pool: The slots.
-        cache: The folder of DVC's cache, which all slots share.
     """
 
-    def __init__(self, git: Git, pool: SlotPool, cache: Path) -> None:
+    def __init__(self, git: Git, pool: SlotPool) -> None:
         self._git = git
         self._pool = pool
-        self._cache = cache
         self._outage = Outage()
 
     def run(self, job: Job) -> Artifacts:

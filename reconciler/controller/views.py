@@ -75,3 +75,11 @@ class Views(Protocol):
         None: the model has a next step.
         """
         ...
+
+    def publish(self) -> None:
+        """Show the records to people, and see to it that what they point to can be had.
+
+        Raises:
+            ReconcilerError: That is not possible now.
+        """
+        ...

@@ -14,7 +14,9 @@ GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewher
 #: Reasons of a release plan that a person has stopped.
 _HELD = frozenset({"Held", "Suspended"})
 #: Reasons under which a model is on its way, by itself.
-MOVING = frozenset({"Training", "NotTrained", "NotJudged", "Passed", "Frozen"})
+MOVING = frozenset(
+    {"Training", "TrainedElsewhere", "RecordsMoved", "NotTrained", "NotJudged", "Passed", "Frozen"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,15 +91,23 @@ def apply(
 
 @app.command(rich_help_panel="Reconcile")
 def watch(
+    remote: Annotated[
+        str | None,
+        typer.Option("--repo", metavar="URL", help="Follow a remote repository instead of this."),
+    ] = None,
     branch: Annotated[
         str | None,
         typer.Option("--branch", metavar="NAME", help="The branch to follow. Default: HEAD."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", metavar="DIR", help="Where --repo keeps its mirror and its work."),
     ] = None,
     jobs: Jobs = None,
     memory: Memory = None,
     interval: Annotated[
         float,
-        typer.Option("--interval", metavar="SECONDS", min=1.0, help="Look this often, unasked."),
+        typer.Option("--interval", metavar="SECONDS", min=0.1, help="Look this often, unasked."),
     ] = 60.0,
     once: Annotated[
         bool, typer.Option("--once", help="End once nothing is left that can be done now.")
@@ -112,11 +120,23 @@ def watch(
         LogFormat, typer.Option("--log-format", help="How to log.")
     ] = LogFormat.TEXT,
     probes_host: Annotated[
-        str, typer.Option("--probes-host", help="Where to answer probes.")
+        str, typer.Option("--probes-host", metavar="HOST", help="Where to answer probes.")
     ] = "127.0.0.1",
     probes_port: Annotated[
         int | None,
         typer.Option("--probes-port", min=0, max=65535, help="Default: 9464, if it is free."),
+    ] = None,
+    webhook_host: Annotated[
+        str, typer.Option("--webhook-host", metavar="HOST", help="Where to take webhooks.")
+    ] = "127.0.0.1",
+    webhook_port: Annotated[
+        int | None,
+        typer.Option(
+            "--webhook-port",
+            min=0,
+            max=65535,
+            help="Take a forge's webhooks here; their secret is in RECONCILER_WEBHOOK_SECRET.",
+        ),
     ] = None,
 ) -> None:
     """Follow a branch: reconcile each commit, and keep what is released as it is declared."""
@@ -125,8 +145,12 @@ def watch(
     from reconciler.cli import watch as verb
     from reconciler.cli.watching import Pace
 
-    pace = Pace(jobs or os.cpu_count() or 1, memory, interval, allow_mass_change)
-    asked = verb.Request(branch, pace, once, log_format, probes_host, probes_port)
+    hook = None if webhook_port is None else verb.Address(webhook_host, webhook_port)
+    asked = verb.Request(
+        branch, remote, state,
+        Pace(jobs or os.cpu_count() or 1, memory, interval, allow_mass_change), once, log_format,
+        verb.Address(probes_host, probes_port), hook,
+    )  # fmt: skip
     raise typer.Exit(verb.run(asked))
 
 
