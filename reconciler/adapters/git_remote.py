@@ -10,12 +10,12 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 
 from reconciler.adapters import git_output, process
 from reconciler.adapters.git_environment import OPTIONS, environment
 from reconciler.adapters.secrets import scrubbed, without_secrets
+from reconciler.adapters.stopping import Stop
 from reconciler.errors import TransientError
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class GitRemote:
     """Git folder of ours: objects come to it and go from it."""
     url: str
     limits: Limits = Limits()
-    stop: Event = field(default_factory=Event)
-    """Ends what is under way, and all that follows, when set."""
+    stop: Stop = field(default_factory=Stop)
+    """Ends what is under way, and all that follows."""
 
     @property
     def name(self) -> str:
@@ -135,7 +135,8 @@ class GitRemote:
     def _call(self, *arguments: str, limit_s: float, check: bool = True) -> process.Completed:
         argv = ("git", *OPTIONS, "-c", "gc.autoDetach=false", *arguments)
         try:
-            done = process.call(argv, self.folder, self._environment, limit_s, self.stop)
+            with self.stop.calling():
+                done = process.call(argv, self.folder, self._environment, limit_s, self.stop.event)
         except TransientError as error:
             raise self._unreachable(arguments[0], error.message) from None
         if check and done.code != 0:

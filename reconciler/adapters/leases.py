@@ -18,6 +18,7 @@ from reconciler.adapters.git import RECONCILER
 from reconciler.adapters.git_remote import GitRemote, Limits
 from reconciler.adapters.holder import Holder, read_claim
 from reconciler.adapters.lease_refs import ref_of
+from reconciler.adapters.stopping import Stop
 from reconciler.errors import TransientError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 TTL_S = 300.0
 _SWEPT_AFTER = 4  # lengths of a lease, after which one that nobody wants any more is removed
 _MOST_SWEPT = 200  # in one push
-_FAREWELL = Limits(ask_s=2.0, push_s=2.0, fetch_s=2.0)
+_FAREWELL = Limits(push_s=1.5)
 
 #: Told when a lease of ours is no longer ours: the fingerprint, and a sentence that says whose.
 Lost = Callable[[str, str], None]
@@ -62,7 +63,7 @@ class RemoteLeases:
         self._mirror = mirror
         self._git = mirror.git
         self._seen = mirror.leases
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._remote = dataclasses.replace(mirror.remote, stop=self._stop)
         self._holder = holder
         self._ttl_s = ttl_s
@@ -89,9 +90,7 @@ class RemoteLeases:
             held = self._held.get(fingerprint)
             if held is not None and held.fresh:
                 return None
-        with self._network:
-            if self._stop.is_set():
-                raise TransientError("leases are taken no more: the end has come", reason="Stopped")
+        with self._network, self._stop.calling():
             return self._take(fingerprint)
 
     def give_back(self, fingerprint: str) -> None:
@@ -120,11 +119,11 @@ class RemoteLeases:
 
     def close(self) -> None:
         """Stop renewing, and let others have everything; within a few seconds, or not at all."""
-        self._stop.set()
+        self._stop.end(0)
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        remote = dataclasses.replace(self._remote, stop=threading.Event(), limits=_FAREWELL)
+        remote = dataclasses.replace(self._remote, stop=Stop(), limits=_FAREWELL)
         with self._network:
             with self._state:
                 self._returned |= self._held
@@ -133,10 +132,10 @@ class RemoteLeases:
                 self._beat(remote, {})
 
     def _live(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.asked():
             self._wake.wait(self._ttl_s / 3)
             self._wake.clear()
-            if not self._stop.is_set():
+            if not self._stop.asked():
                 with contextlib.suppress(TransientError):  # looks tell of it; the next beat is due
                     self.beat()
 

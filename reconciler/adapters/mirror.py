@@ -22,6 +22,7 @@ from reconciler.errors import TransientError
 from reconciler.ports.source import Sighting
 
 _TIDY_S = 3600.0
+_CLOSE_S = 1.5
 _PAUSE_S = 0.05  # after the first lost race; twice as long after each further one
 _LONGEST_PAUSE_S = 2.0
 _LOCKED_PAUSES_S = (0.5, 1.0, 2.0, 3.0)  # longer in all than a lock must be old to be stale
@@ -118,8 +119,12 @@ class Mirror:
         self._lost = 0 if moved else self._lost + 1
         if not moved:
             most = min(_LONGEST_PAUSE_S, _PAUSE_S * 2.0 ** min(self._lost, 10))
-            self.remote.stop.wait(random.uniform(0, most))  # noqa: S311
+            self.remote.stop.pause(random.uniform(0, most))  # noqa: S311
         return moved
+
+    def close(self) -> None:
+        """End what is under way with the remote, and ask it no more; within seconds."""
+        self.remote.stop.end(_CLOSE_S)
 
     def _push(self, old: str | None, new: str) -> bool:
         try:
@@ -160,7 +165,7 @@ class Mirror:
             except TransientError as error:
                 if error.reason != "Locked" or pause_s is None:
                     raise
-            self.remote.stop.wait(pause_s)
+            self.remote.stop.pause(pause_s)
             mirror_folder.mend(self.git.common_dir)
         return None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -257,14 +256,19 @@ def test_a_remote_that_hangs_is_given_up_and_no_process_stays(tmp_path: Path, si
     assert not psutil.Process().children(recursive=True)
 
 
-def test_a_stop_ends_a_call_under_way(tmp_path: Path, silent: int) -> None:
+def test_closing_a_mirror_ends_what_is_under_way_and_leaves_no_process(
+    tmp_path: Path, silent: int
+) -> None:
     mirror = Mirror.open(tmp_path / "near", f"git://127.0.0.1:{silent}/x", "main")
-    threading.Timer(0.3, mirror.remote.stop.set).start()
-    started = time.monotonic()
+    with ThreadPoolExecutor(1) as threads:
+        look = threads.submit(mirror.look)
+        while not psutil.Process().children(recursive=True):
+            time.sleep(0.01)
+        mirror.close()
+        assert not psutil.Process().children(recursive=True)
+        assert isinstance(look.exception(), TransientError)
     with pytest.raises(TransientError, match="is ending"):
         mirror.look()
-    assert time.monotonic() - started < 3
-    assert not psutil.Process().children(recursive=True)
 
 
 @pytest.mark.parametrize(
