@@ -67,7 +67,7 @@ class Metrics:
         self._superseded = self._counter(
             "trainings_superseded", "Trainings that ended because they were not wanted any more."
         )
-        self._heals = self._counter("heals", "Targets brought back to what is on record.")
+        self._heals = self._counter("heals", "Damaged targets made whole again.")
         info = Info("reconciler_build", "The program's version.", registry=self._registry)
         info.info({"version": __version__})
         ProcessCollector(registry=self._registry)
@@ -93,7 +93,7 @@ class Metrics:
         self._superseded.inc()
 
     def healed(self) -> None:
-        """Count a target that was brought back to the record."""
+        """Count a damaged target that was made whole again."""
         self._heals.inc()
 
     def render(self, accept: str = "") -> tuple[str, bytes]:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+_RULE = 100
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -46,5 +47,5 @@ def columns(
             pairs = zip(row, padded, known, strict=True)
             padded = [styled(text, style.get(cell)) for cell, text, style in pairs]
         lines.append("  ".join(padded).rstrip())
-    lines.insert(1, "─" * (sum(widths) + 2 * (len(widths) - 1)))
+    lines.insert(1, "─" * min(sum(widths) + 2 * (len(widths) - 1), _RULE))
     return "".join(f"{line}\n" for line in lines)

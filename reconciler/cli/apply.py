@@ -109,7 +109,7 @@ def _converged(
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
         site = site.following(fleet.revision)
         trainer = site.trainer(jobs or os.cpu_count() or 1, listen, memory=memory)
-        tools = site.tools(fleet, trainer)
+        tools = site.tools(fleet, trainer, listen)
         try:
             if kept is None:
                 engine = Engine(fleet, tools, listen, allowed=site.workspace.allowed())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from reconciler.adapters.deployed import AllBut
 from reconciler.cli.wiring import Others, Site
 from reconciler.controller import fleet as fleets
+from reconciler.controller.events import Listen
 from reconciler.controller.guards import guards
 from reconciler.controller.leasing import Leasing
 from reconciler.controller.training import Trainer
@@ -20,14 +21,18 @@ class Grounds:
         site: The repository.
         trainer: What trains for all views.
         leasing: The leases of what it trains.
+        listen: Told what is done at targets.
         everything: Changes of any size are allowed, whatever the commit.
     """
 
-    def __init__(self, site: Site, trainer: Trainer, leasing: Leasing, *, everything: bool) -> None:
+    def __init__(
+        self, site: Site, trainer: Trainer, leasing: Leasing, listen: Listen, *, everything: bool
+    ) -> None:
         self.site = site
         """The repository as the settings of the latest view have it."""
         self._trainer = trainer
         self._leasing = leasing
+        self._listen = listen
         self._everything = everything
 
     def at(self, revision: str) -> View:
@@ -36,7 +41,7 @@ class Grounds:
         # a model that is as declared again is looked at while something else is trained for it
         others = site.others(revision, site.recall(revision).without(self._trainer.models()))
         settled = others.recalled.models
-        tools = site.tools(others.fleet, self._trainer, self._leasing)
+        tools = site.tools(others.fleet, self._trainer, self._listen, self._leasing)
         at_rest = sum(known.champion is not None for known in settled.values())
         allowed = revision if self._everything else self.allowed()
         guarded = guards(
@@ -48,7 +53,7 @@ class Grounds:
         """Return the same of the named models alone; see `Views`."""
         site, skip = self.site, AllBut(frozenset(names))
         fleet = fleets.load(site.git, revision, site.catalogue, site.memo(), skip=skip)
-        tools = site.tools(fleet, self._trainer, self._leasing)
+        tools = site.tools(fleet, self._trainer, self._listen, self._leasing)
         return View(fleet, site.store.read_others(skip), tools, settled=skip)
 
     def allowed(self) -> str | None:

@@ -12,7 +12,7 @@ from reconciler.adapters.probes import HOST, OPTION, Answers, probing
 from reconciler.cli.daemon_log import DaemonLog
 from reconciler.cli.options import LogFormat
 from reconciler.cli.wiring import Site
-from reconciler.controller.events import Happened, Listen
+from reconciler.controller.events import Decided, Event, Happened, Listen, Served
 from reconciler.controller.pulse import Pulse
 from reconciler.controller.telling import everyone
 from reconciler.errors import UsageError
@@ -57,8 +57,21 @@ def operating(site: Site, how: Operated, pulse: Pulse, metrics: Metrics) -> Iter
     """
     answers = Answers(pulse.lifeless, pulse.unready, metrics.render)
     with DaemonLog(how.form) as log, site.kept_events() as kept, ExitStack() as stack:
-        listen = everyone(log, kept)
+        listen = everyone(log, kept, _counting(metrics))
         if how.port != _OFF:
             server = stack.enter_context(probing(answers, how.host, how.number()))
             listen(Happened("Probing", f"/livez, /readyz and /metrics are at {server.url}"))
         yield listen
+
+
+def _counting(metrics: Metrics) -> Listen:
+    """Return what counts the events that a metric counts."""
+
+    def count(event: Event) -> None:
+        match event:
+            case Served(reason="Healed"):
+                metrics.healed()
+            case Decided(reason="Superseded"):
+                metrics.superseded()
+
+    return count

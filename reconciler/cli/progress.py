@@ -17,6 +17,7 @@ from reconciler.controller.events import (
     Happened,
     Moved,
     Queued,
+    Served,
     StageEnded,
     StageStarted,
     Trained,
@@ -68,7 +69,7 @@ class Progress:
                 self._running[event.model] = ("queued", time.monotonic())
             case StageStarted():
                 self._running[event.model] = (event.stage, time.monotonic())
-            case StageEnded() | Moved() | Happened():
+            case StageEnded() | Served() | Moved() | Happened():
                 pass
             case Trained():
                 self._running.pop(event.model, None)
@@ -87,7 +88,7 @@ class Progress:
 
 
 def _lasting(event: Event) -> bool:
-    return isinstance(event, Trained | Decided | Warned)
+    return isinstance(event, Trained | Decided | Warned | Served)
 
 
 def _line(event: Event) -> Text | None:
@@ -105,5 +106,7 @@ def _line(event: Event) -> Text | None:
         case Decided():
             mark, style = ("✓", "green") if event.good else ("✗", "red")
             return Text.assemble((mark, style), f" {event.model}: {event.message}")
-        case Warned():
+        case Served() if event.reason != "Healed":  # what is released is served: nobody wonders
+            return None
+        case Warned() | Served():
             return Text.assemble(("!", "yellow"), f" {event.model}: {event.message}")

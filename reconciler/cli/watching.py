@@ -61,7 +61,7 @@ class Watching:
             pace.jobs, listen, lambda model: self._queue.add(release(model)), pace.memory
         )
         self._leasing = Leasing(leases(self._lost))
-        grounds = Grounds(site, self._trainer, self._leasing, everything=pace.everything)
+        grounds = Grounds(site, self._trainer, self._leasing, listen, everything=pace.everything)
         committer = Committer(lambda: grounds.site.store)
         self._standings = Standings(site.status, listen, lambda: datetime.now(UTC))
         board = Board()

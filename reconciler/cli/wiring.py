@@ -220,13 +220,15 @@ class Site:
         far = apart(self.git)
         return (f"{far.what}: {far.hint}",) if far.what else ()
 
-    def serving(self, fleet: Fleet) -> Serving:
-        """Return the targets of a fleet."""
+    def serving(self, fleet: Fleet, listen: Listen = lambda _: None) -> Serving:
+        """Return the targets of a fleet; `listen` is told what is done there."""
         from reconciler.bundle.manifest import verify
+        from reconciler.controller import telling
         from reconciler.controller.serving import Serving
 
         targets = self.targets(fleet.params.targets, verify)
-        return Serving(targets, self.artifacts.champion, self.artifacts.gather)
+        told = telling.serving(listen)
+        return Serving(targets, self.artifacts.champion, self.artifacts.gather, told)
 
     def targets(
         self, settings: Mapping[str, Mapping[str, Any]], verify: Verify
@@ -262,8 +264,14 @@ class Site:
         bound = memory or machine.fair()
         return Trainer(work.run, self.workspace.logs, jobs, listen, ended, bound)
 
-    def tools(self, fleet: Fleet, trainer: Trainer, leasing: Leasing | None = None) -> Tools:
-        """Return everything that a pass over `fleet` needs."""
+    def tools(
+        self,
+        fleet: Fleet,
+        trainer: Trainer,
+        listen: Listen,
+        leasing: Leasing | None = None,
+    ) -> Tools:
+        """Return everything that a pass over `fleet` needs; `listen` is told what targets do."""
         from reconciler.controller.judging import Judging
         from reconciler.controller.leasing import Leasing
         from reconciler.controller.measuring import measure
@@ -275,7 +283,7 @@ class Site:
             trainer=trainer,
             drafts=self.artifacts.draft,
             gate=Judging(self.artifacts, self.workspace.scored, measure),
-            serving=self.serving(fleet),
+            serving=self.serving(fleet, listen),
             status=self.status,
             clock=lambda: datetime.now(UTC),
             mismatches=mismatches(declared, installed(tuple({*LIBRARIES, *declared}))),

@@ -65,6 +65,18 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """A target was brought to the record."""
+
+    model: str
+    target: str
+    """The target's name, such as `directory`."""
+    reason: str
+    """`RolledOut`, `Healed` or `Withdrawn`."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """A model stands otherwise than it did when it was last looked at."""
 
@@ -89,5 +101,5 @@ class Happened:
     """How long it took; None: it has no length."""
 
 
-Event = Queued | StageStarted | StageEnded | Trained | Decided | Warned | Moved | Happened
+Event = Queued | StageStarted | StageEnded | Trained | Decided | Warned | Served | Moved | Happened
 Listen = Callable[[Event], None]

@@ -14,6 +14,8 @@ from reconciler.spec.model import ModelSpec
 Fetch = Callable[[Record], Path]
 #: Brings the bundles of several records nearer at once, as far as they can be had.
 Gather = Callable[[Sequence[Record]], None]
+#: Told of what was done: the model, the target's name, and the plan that was carried out.
+Acted = Callable[[str, str, TargetPlan], None]
 
 _STEPS = 3
 
@@ -25,14 +27,20 @@ class Serving:
         targets: Every target there is, by the name that specs give it.
         fetch: Where a champion's bundle comes from.
         gather: Where those of many come from.
+        acted: Whom to tell.
     """
 
     def __init__(
-        self, targets: Mapping[str, Target], fetch: Fetch, gather: Gather = lambda _: None
+        self,
+        targets: Mapping[str, Target],
+        fetch: Fetch,
+        gather: Gather = lambda _: None,
+        acted: Acted = lambda _model, _target, _plan: None,
     ) -> None:
         self._targets = targets
         self._fetch = fetch
         self._gather = gather
+        self._acted = acted
         self._expected: tuple[Record, ...] = ()
 
     def expect(self, records: Sequence[Record]) -> None:
@@ -75,8 +83,12 @@ class Serving:
     def _bring(
         self, name: str, target: Target, champion: str | None, record: Record | None
     ) -> TargetPlan:
+        done: TargetPlan | None = None
         for _ in range(_STEPS):
             plan = plan_target(champion, _seen(target, name))
+            if done is not None and plan != done:  # else it did not help
+                self._acted(name, target.name, done)
+            done = plan
             match plan.action:
                 case None:
                     return plan

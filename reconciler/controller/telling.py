@@ -13,12 +13,15 @@ from reconciler.controller.events import (
     Listen,
     Moved,
     Queued,
+    Served,
     StageEnded,
     StageStarted,
     Trained,
 )
+from reconciler.controller.serving import Acted
 from reconciler.core.conditions import Health
 from reconciler.core.record import Record, Version
+from reconciler.core.target_plan import TargetPlan
 from reconciler.core.told import Fact, Level, Told
 
 _UNWELL = frozenset({Health.DEGRADED.value, Health.MISSING.value})
@@ -56,6 +59,24 @@ def decided(decision: Decision, record: Record | None, revision: str | None) -> 
     )
 
 
+def serving(listen: Listen) -> Acted:
+    """Return what tells `listen` of what is done at targets."""
+
+    def acted(model: str, target: str, plan: TargetPlan) -> None:
+        match plan.reason:
+            case "Heal":
+                message = f"healed: {plan.message}"
+                listen(Served(model, target, "Healed", message))
+            case "Withdraw":
+                message = f"withdrawn from target {target}"
+                listen(Served(model, target, "Withdrawn", message))
+            case _:
+                message = f"target {target} serves the released version"
+                listen(Served(model, target, "RolledOut", message))
+
+    return acted
+
+
 def _version(decision: Decision, record: Record) -> Version | None:
     """Return the version that a decision is about; one that left no bundle has just been added."""
     if decision.bundle is not None:
@@ -91,6 +112,8 @@ def _level(event: Event) -> Level:
             return Level.WARNING if event.health in _UNWELL else Level.INFO
         case Decided() | Happened():
             return Level.INFO if event.good else Level.WARNING
+        case Served():
+            return Level.WARNING if event.reason == "Healed" else Level.INFO
         case StageEnded() | Trained():
             return Level.INFO
     return Level.WARNING

@@ -229,7 +229,11 @@ def test_damage_to_what_is_served_is_healed_by_the_next_apply_without_training(
     forget_trainings(released)
     for name, change in (("good", flipped), ("other", truncated)):
         damage(released.root / "releases" / name / "current" / file, change)
-    assert run(released, "apply")[0] == 0
+    code, text = run(released, "apply")
+    assert code == 0
+    for name in ("good", "other"):
+        assert f"! {name}: healed: what is served is damaged" in text
+        assert "Healed" in run(released, "events", name)[1]
     assert (served(released, "good"), served(released, "other")) == before
     assert {state["health"] for state in released.status().values()} == {"Healthy"}
     assert trainings(released) == []

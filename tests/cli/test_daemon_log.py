@@ -25,6 +25,7 @@ from reconciler.controller.events import (
     Happened,
     Moved,
     Queued,
+    Served,
     StageEnded,
     StageStarted,
     Trained,
@@ -43,6 +44,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Trained, texts, seconds),
     st.builds(Decided, texts, texts, texts, st.booleans(), optional, optional, st.none()),
     st.builds(Warned, texts, texts),
+    st.builds(Served, texts, texts, texts, texts),
     st.builds(Moved, texts, texts, texts, texts, texts),
     st.builds(Happened, texts, texts, st.booleans(), optional, st.none() | seconds),
 )
@@ -130,7 +132,7 @@ def test_every_event_is_one_json_object_on_one_line(events: list[Event]) -> None
         assert line["event"] == type(event).__name__
         assert line.get("model", "") == getattr(event, "model", "")
         assert line.get("reason", "") == getattr(event, "reason", "")
-        if isinstance(event, Decided | Warned | Moved | Happened):
+        if isinstance(event, Decided | Warned | Served | Moved | Happened):
             assert line["message"] == event.message
         if isinstance(event, Trained):
             told = line["seconds"]

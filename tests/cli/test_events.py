@@ -104,8 +104,11 @@ def test_apply_keeps_what_it_did(declared: Project) -> None:
     declared.commit()
     declared.reconciler("apply", "wine")
     found = json.loads(declared.reconciler("events", "wine", "-o", "json").stdout)
-    assert [row["event"] for row in found] == [*["StageEnded"] * 3, "Trained", "Decided"]
-    assert found[-1]["reason"] == "Released"
+    kinds = [row["event"] for row in found]
+    assert kinds == [*["StageEnded"] * 3, "Trained", "Decided", "Served"]
+    assert [row["reason"] for row in found[-2:]] == ["Released", "RolledOut"]
+    assert found[-2]["version"] == 1
+    assert found[-2]["revision"] == declared.git("rev-parse", "HEAD")
     assert {row["stage"] for row in found[:3]} == {"prepare", "train", "evaluate"}
     assert all(row["seconds"] >= 0 for row in found[:4])
     assert declared.git("status", "--porcelain") == ""

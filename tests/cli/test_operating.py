@@ -14,13 +14,20 @@ from reconciler.adapters.metrics import Metrics
 from reconciler.cli.operating import Operated, operating
 from reconciler.cli.options import LogFormat
 from reconciler.cli.wiring import Site
-from reconciler.controller.events import Decided
+from reconciler.controller.events import Decided, Served
 from reconciler.controller.pulse import Pulse
 from reconciler.controller.workspace import Workspace
 from reconciler.errors import UsageError
 from tests.conftest import Project
 
 RELEASED = Decided("wine", "Released", "released: r2 0.9", good=True, version=3)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    plain = Project(tmp_path, tmp_path)
+    plain.git("init", "-q")
+    return plain
 
 
 @pytest.fixture
@@ -52,6 +59,17 @@ def test_what_it_is_told_is_logged_and_kept_and_the_probes_answer(
         if thread.daemon:
             thread.join(2)
     assert threading.active_count() == before
+
+
+def test_what_is_told_is_counted(site: Site) -> None:
+    metrics = Metrics()
+    with operating(site, Operated(port="off"), Pulse(180), metrics) as listen:
+        listen(Served("wine", "directory", "RolledOut", "is served"))
+        listen(Served("wine", "directory", "Healed", "is whole again"))
+        listen(Decided("wine", "Superseded", "training cut short", good=True))
+        text = metrics.render()[1].decode()
+    assert "reconciler_heals_total 1.0" in text
+    assert "reconciler_trainings_superseded_total 1.0" in text
 
 
 def test_probes_can_be_off(site: Site, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from reconciler.adapters.cache import Cache
 from reconciler.adapters.targets.memory import MemoryTarget
+from reconciler.controller import telling
 from reconciler.controller.artifacts import Artifacts
+from reconciler.controller.events import Event, Served
 from reconciler.controller.serving import Serving
 from reconciler.core import record as records
 from reconciler.core.record import Outcome, Pointer, Record, Version
@@ -104,3 +106,27 @@ def test_bundles_that_are_wanted_together_are_fetched_in_one_go(
     for name, record in fleet.items():
         serving.converge(name, None, record)
     assert asked == [("0" * 32 + ".dir", "1" * 32 + ".dir")]
+
+
+def test_what_was_done_at_a_target_is_told_once_it_has_helped(
+    target: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Event] = []
+    serving = Serving({"directory": target}, lambda _: tmp_path, acted=telling.serving(told.append))
+    serving.converge("m", None, released("0"))
+    serving.converge("m", None, released("0"))
+    target.damage("m", TerminalError("a flipped byte"))
+    serving.converge("m", None, released("0"))
+    serving.converge("m", None, None)
+    assert [(e.reason, e.target) for e in told if isinstance(e, Served)] == [
+        ("RolledOut", target.name), ("Healed", target.name), ("Withdrawn", target.name),
+    ]  # fmt: skip
+    assert isinstance(told[1], Served)
+    assert "a flipped byte" in told[1].message
+
+    serving.converge("m", None, released("0"))
+    told.clear()
+    target.damage("m", TerminalError("a flipped byte"))
+    monkeypatch.setattr(target, "converge", lambda *_: None)
+    assert serving.converge("m", None, released("0")).reason == "Heal"
+    assert told == [], "a target that stays damaged is not healed"

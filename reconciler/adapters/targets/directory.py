@@ -107,7 +107,9 @@ class DirectoryTarget:
             return f"{version.name} is gone"
         try:
             self._verify(version)
-        except (ReconcilerError, OSError) as error:
+        except ReconcilerError as error:
+            return error.message  # without its hint: what is served is mended without a person
+        except OSError as error:
             return str(error)
         return ""
 
