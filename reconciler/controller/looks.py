@@ -241,7 +241,8 @@ class Looks:
         if self._retry.get(name, math.inf) <= time.monotonic():
             del self._retry[name]
             self._stuck.pop(name, None)
-            looked.memory.broken[:] = [b for b in looked.memory.broken if not b.transient]
+            kept = (b for b in looked.memory.broken if b.superseded or not b.transient)
+            looked.memory.broken[:] = list(kept)
 
     def _break(self, name: str, error: Exception) -> None:
         """Leave a model's release alone for a while, or until a change, and tell why."""
