@@ -91,6 +91,7 @@ class Serving:
             done = plan
             match plan.action:
                 case None:
+                    target.tidy(name)
                     return plan
                 case Converge(digest):
                     assert record is not None

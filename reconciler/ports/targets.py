@@ -62,3 +62,10 @@ class Target(Protocol):
             TransientError: The target cannot be reached or written.
         """
         ...
+
+    def tidy(self, model: str) -> None:
+        """Finish what a call that was cut has left undone once it served, or served no more.
+
+        For a target that is as it should be. Nothing depends on it: what cannot be removed stays.
+        """
+        ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -192,6 +193,37 @@ def test_leftovers_of_a_cut_publication_are_invisible_and_swept(
     directory.converge("wine", folder, digest)
 
     assert folders(tmp_path) == ["current", "versions"]
+
+
+def test_what_a_cut_call_has_left_is_tidied_up_although_the_right_version_is_served(
+    directory: DirectoryTarget, tmp_path: Path
+) -> None:
+    folder, digest = bundle(tmp_path, "one")
+    directory.converge("wine", folder, digest)
+    home = tmp_path / "releases" / "wine"
+    shutil.copytree(home / "current", home / "versions" / f"{digest}~1")
+    (home / ".outgoing-3").mkdir()
+
+    directory.tidy("wine")
+
+    assert folders(tmp_path) == ["current", "versions"]
+    assert [path.name for path in (home / "versions").iterdir()] == [digest]
+    assert directory.observe("wine") == Served(digest, intact=True)
+
+
+def test_a_withdrawal_that_was_cut_is_finished_and_files_of_others_stay(
+    directory: DirectoryTarget, tmp_path: Path
+) -> None:
+    for name in ("wine", "beer"):
+        directory.converge(name, *bundle(tmp_path, name))
+        (tmp_path / "releases" / name / "current").unlink()
+    (tmp_path / "releases" / "beer" / "notes").write_text("mine")
+
+    for name in ("wine", "beer", "rum"):
+        directory.tidy(name)
+
+    assert sorted(p.name for p in (tmp_path / "releases").glob("[a-z]*")) == ["beer"]
+    assert [path.name for path in (tmp_path / "releases" / "beer").iterdir()] == ["notes"]
 
 
 CUT = """

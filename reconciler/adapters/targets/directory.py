@@ -81,10 +81,25 @@ class DirectoryTarget:
                 return
             with self._locked(model):
                 (self._home(model) / "current").unlink(missing_ok=True)
-                self._sweep(model)
-                shutil.rmtree(self._versions(model), ignore_errors=True)
-                with contextlib.suppress(OSError):  # somebody keeps files of their own there
-                    self._home(model).rmdir()
+                self._empty(model)
+
+    def tidy(self, model: str) -> None:
+        """Remove what is left of versions that are no longer kept; it looks before it writes."""
+        with contextlib.suppress(OSError):
+            if not self._cluttered(model):
+                return
+            with self._locked(model):
+                if (served := self._served(model)) is None:
+                    self._empty(model)
+                else:
+                    self._sweep(model)
+                    self._prune(model, served)
+
+    def _cluttered(self, model: str) -> bool:
+        home, served = self._home(model), self._served(model)
+        if served is None:
+            return home.is_dir() and (self._versions(model).is_dir() or not any(home.iterdir()))
+        return bool(self._leftovers(model) or self._stale(model, served))
 
     def _home(self, model: str) -> Path:
         if not _MODEL.fullmatch(model):
@@ -152,27 +167,37 @@ class DirectoryTarget:
         os.utime(version)  # the order in which versions were served
         _sync(home)
 
-    def _prune(self, model: str, served: Path) -> None:
-        """Delete other folders of the served digest (damaged) and the oldest beyond `keep`."""
+    def _stale(self, model: str, served: Path) -> list[Path]:
+        """Return other folders of the served digest (damaged) and the oldest beyond `keep`."""
         others = [folder for folder in self._folders(model) if folder != served]
         stale = [folder for folder in others if _digest(folder) == _digest(served)]
         others = [folder for folder in others if folder not in stale]
         others.sort(key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
-        for folder in stale + others[self._keep - 1 :]:
+        return stale + others[self._keep - 1 :]
+
+    def _prune(self, model: str, served: Path) -> None:
+        for folder in self._stale(model, served):
             gone = self._home(model) / f".outgoing-{uuid4().hex}"
             folder.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
 
     def _sweep(self, model: str) -> None:
         """Remove what a writer that was cut left behind; the lock is ours, so nobody uses it."""
-        for left in [
-            *self._home(model).glob(".incoming-*"),
-            *self._home(model).glob(".outgoing-*"),
-        ]:
+        for left in self._leftovers(model):
             if left.is_symlink():
                 left.unlink()
             else:
                 shutil.rmtree(left, ignore_errors=True)
+
+    def _empty(self, model: str) -> None:
+        self._sweep(model)
+        shutil.rmtree(self._versions(model), ignore_errors=True)
+        with contextlib.suppress(OSError):  # somebody keeps files of their own there
+            self._home(model).rmdir()
+
+    def _leftovers(self, model: str) -> list[Path]:
+        home = self._home(model)
+        return [*home.glob(".incoming-*"), *home.glob(".outgoing-*")]
 
     @contextlib.contextmanager
     def _locked(self, model: str) -> Iterator[None]:

@@ -54,6 +54,9 @@ class MemoryTarget:
         self._served.pop(model, None)
         self._damage.pop(model, None)
 
+    def tidy(self, model: str) -> None:
+        """Do nothing: no call is ever cut half-way."""
+
     def files(self, model: str) -> dict[str, bytes]:
         """Return the bytes that are served, by path within the bundle; empty when none are."""
         return self._served.get(model, ("", {}))[1]
