@@ -60,6 +60,8 @@ class Address:
 
 def run(request: Request) -> int:
     """Return 0 when it was asked to end; with `once`, 1 when a model is not as declared."""
+    if request.webhook is not None:
+        secret(os.environ)  # without one, nothing is begun
     with ExitStack() as stack:
         mirror = _mirror(request)
         site = open_site() if mirror is None else mirrored(mirror)
@@ -118,8 +120,8 @@ def _started(request: Request, site: Site, watch: Watching, stack: ExitStack) ->
     said = f"process {os.getpid()} follows {what}; probes on http://{probes.host}:{server.port}"
     if (hook := request.webhook) is not None:
         wake, key = watch.follower.wake, secret(os.environ)
-        port = stack.enter_context(receiving(hook.port or 0, wake, key, hook.host))
-        said += f", webhook on http://{hook.host}:{port}"
+        posts = stack.enter_context(receiving(hook.port or 0, wake, key, hook.host))
+        said += f", webhook on {posts.url}"
     return said
 
 
