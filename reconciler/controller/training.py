@@ -74,6 +74,8 @@ Work = Callable[[Job], Artifacts]
 class Trainer:
     """Runs jobs on at most `jobs` threads; passes start them and ask, and never wait for one.
 
+    Any thread may call; starting and collecting the jobs of one model is for one at a time.
+
     Invariants: at most one job per model; a job's result is handed out exactly once; a model
     stays in `running` until its result has been handed out. A job that was cancelled before it
     began has no result.
@@ -105,6 +107,9 @@ class Trainer:
         self._done: SimpleQueue[str] = SimpleQueue()
         self._ended = ended or self._done.put
         self._results: dict[str, Result] = {}
+        self._lock = threading.Lock()
+        """Held while the following change together."""
+        self._stopped = False
         self._jobs: dict[str, Job] = {}
         self._futures: dict[str, Future[Artifacts]] = {}
         self._cut: dict[str, str] = {}
@@ -112,6 +117,8 @@ class Trainer:
 
     def start(self, fleet: Fleet, desired: Desired, known: Sequence[Mapping[str, Any]]) -> None:
         """Start the stages of one model, or queue them when every slot is taken.
+
+        Once the trainer is stopped, nothing is started.
 
         Args:
             fleet: What the revision declares.
@@ -121,11 +128,14 @@ class Trainer:
         log = self._logs / f"{desired.spec.name}.log"
         cancelled = threading.Event()
         job = Job(fleet, desired, log, cancelled, self._listen, tuple(known), self.memory)
-        assert job.model not in self._jobs, "one job per model"
-        self._jobs[job.model] = job
-        self._listen(Queued(job.model))
-        future = self._threads.submit(self._run, job)
-        self._futures[job.model] = future
+        if not self._stopped:
+            self._listen(Queued(job.model))
+        with self._lock:
+            if self._stopped:
+                return
+            assert job.model not in self._jobs, "one job per model"
+            self._jobs[job.model] = job
+            self._futures[job.model] = future = self._threads.submit(self._run, job)
         future.add_done_callback(lambda done: self._finish(job, done))
 
     def running(self, model: str) -> Running | None:
@@ -148,15 +158,16 @@ class Trainer:
         Returns:
             Whether it had not begun: it is gone, has started nothing, and has no result.
         """
-        job = self._jobs.get(model)
-        if job is None:
+        with self._lock:
+            job = self._jobs.get(model)
+            if job is None:
+                return False
+            if self._futures[model].cancel():
+                self._drop(model)
+                return True
+            self._cut[model] = why
+            job.cancelled.set()
             return False
-        if self._futures[model].cancel():
-            self._drop(model)
-            return True
-        self._cut[model] = why
-        job.cancelled.set()
-        return False
 
     def busy(self) -> bool:
         """Return whether any job has not handed out its result."""
@@ -178,15 +189,18 @@ class Trainer:
 
     def collect(self, model: str) -> Result | None:
         """Return the result of a model's job, once; None while it runs, or where it has none."""
-        result = self._results.pop(model, None)
-        if result is not None:
-            self._drop(model)
-        return result
+        with self._lock:
+            result = self._results.pop(model, None)
+            if result is not None:
+                self._drop(model)
+            return result
 
     def stop(self) -> None:
         """Cancel every job, ending its processes, and return when all have ended."""
-        for job in list(self._jobs.values()):
-            job.cancelled.set()
+        with self._lock:
+            self._stopped = True
+            for job in self._jobs.values():
+                job.cancelled.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _drop(self, model: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -118,6 +119,27 @@ def test_a_job_that_is_cancelled_before_it_began_is_gone_at_once(
     assert [model for model, _ in filter(None, ended)] == ["first", "m"]
     assert not trainer.busy()
     assert work.began == ["first", "m"]
+
+
+def test_a_job_may_be_cancelled_by_several_at_once(trainer: Trainer, work: Work) -> None:
+    begun(trainer, work, "first")
+    for _ in range(50):
+        trainer.start(FLEET, wanted("m"), ())
+        together = threading.Barrier(4)
+
+        def cancel(together: threading.Barrier = together) -> bool:
+            together.wait()
+            return trainer.cancel("m", "cut short")
+
+        with ThreadPoolExecutor(4) as threads:
+            gone = [threads.submit(cancel) for _ in range(4)]
+        assert sorted(one.result() for one in gone) == [False, False, False, True]
+
+
+def test_once_it_is_stopped_a_trainer_starts_nothing(trainer: Trainer, work: Work) -> None:
+    trainer.stop()
+    trainer.start(FLEET, wanted("m"), ())
+    assert (trainer.running("m"), trainer.busy(), work.began) == (None, False, [])
 
 
 def test_what_had_ended_before_it_was_cancelled_keeps_its_result(
