@@ -43,7 +43,7 @@ class Gauges:
     trainings: Callable[[], int]
     """Trainings that run."""
     sync_age_s: Callable[[], float]
-    """Seconds since the last sync; since the start where there was none."""
+    """Seconds since the refs were last followed; since the start where they were not."""
 
 
 class Metrics:
@@ -63,7 +63,9 @@ class Metrics:
             for result in RESULTS:
                 self._passes.labels(kind, result)
         self._commits = self._counter("record_commits", "Commits made on the branch of records.")
-        self._remote = self._counter("remote_errors", "Calls of a remote that failed.")
+        self._remote = self._counter(
+            "remote_errors", "Looks at the git remote, and pushes to it, that failed."
+        )
         self._superseded = self._counter(
             "trainings_superseded", "Trainings that ended because they were not wanted any more."
         )
@@ -85,7 +87,7 @@ class Metrics:
         self._commits.inc()
 
     def remote_failed(self) -> None:
-        """Count a call of a remote that failed."""
+        """Count a look at the git remote, or a push to it, that failed."""
         self._remote.inc()
 
     def superseded(self) -> None:
@@ -134,6 +136,6 @@ class _Asked(Collector):
         )
         yield GaugeMetricFamily(
             "reconciler_last_sync_age_seconds",
-            "Seconds since the last sync; since the start where there was none.",
+            "Seconds since the refs were last followed; since the start where they were not.",
             value=self._gauges.sync_age_s(),
         )

@@ -1,77 +1,76 @@
-"""Operating: what a daemon tells while it works, put together: its log, its events, its probes."""
+"""Operating: what a daemon's metrics count, and where its probes answer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from reconciler.adapters.metrics import Metrics
-from reconciler.adapters.probes import HOST, OPTION, Answers, probing
-from reconciler.cli.daemon_log import DaemonLog
-from reconciler.cli.options import LogFormat
-from reconciler.cli.wiring import Site
-from reconciler.controller.events import Decided, Event, Happened, Listen, Served
-from reconciler.controller.pulse import Pulse
-from reconciler.controller.telling import everyone
-from reconciler.errors import UsageError
+from reconciler.adapters.probes import OPTION
+from reconciler.controller.events import Decided, Event, Served
+from reconciler.errors import TransientError, UsageError
+from reconciler.ports.source import Sighting, Source
 
-_OFF = "off"
+OFF = "off"
 _HIGHEST = 65535
+#: How the reasons begin of what goes wrong at a git remote.
+_REMOTE = "Remote"
 
 
-@dataclass(frozen=True, slots=True)
-class Operated:
-    """How a daemon is to be operated."""
-
-    form: LogFormat = LogFormat.TEXT
-    host: str = HOST
-    port: str | None = None
-    """A port as people write it, or `off`; None: nobody chose."""
-
-    def number(self) -> int | None:
-        """Return the port as a number; None: nobody chose.
-
-        Raises:
-            UsageError: It is no port.
-        """
-        if self.port is None:
-            return None
-        if re.fullmatch("[0-9]{1,5}", self.port) is None or int(self.port) > _HIGHEST:
-            raise UsageError(
-                f"{OPTION} {self.port} is no port",
-                reason="BadPort",
-                hint="a number from 0 to 65535 (0: any that is free), or off",
-            )
-        return int(self.port)
-
-
-@contextmanager
-def operating(site: Site, how: Operated, pulse: Pulse, metrics: Metrics) -> Iterator[Listen]:
-    """Log, keep events and answer probes for the length of the block; give who is to be told.
+def port(text: str | None) -> int | None:
+    """Return the port that a person wrote; None: nobody chose.
 
     Raises:
-        UsageError: The host or the port cannot be.
-        TransientError: The port cannot be had now.
+        UsageError: It is no port.
     """
-    answers = Answers(pulse.lifeless, pulse.unready, metrics.render)
-    with DaemonLog(how.form) as log, site.kept_events() as kept, ExitStack() as stack:
-        listen = everyone(log, kept, _counting(metrics))
-        if how.port != _OFF:
-            server = stack.enter_context(probing(answers, how.host, how.number()))
-            listen(Happened("Probing", f"/livez, /readyz and /metrics are at {server.url}"))
-        yield listen
+    if text is None:
+        return None
+    if re.fullmatch("[0-9]{1,5}", text) is None or int(text) > _HIGHEST:
+        raise UsageError(
+            f"{OPTION} {text[:20]} is no port",
+            reason="BadPort",
+            hint=f"a number from 0 to {_HIGHEST} (0: any that is free), or {OFF}",
+        )
+    return int(text)
 
 
-def _counting(metrics: Metrics) -> Listen:
-    """Return what counts the events that a metric counts."""
+class Counts:
+    """Counts what happens, for the metrics: events, commits, and failures of the git remote."""
 
-    def count(event: Event) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def hear(self, event: Event) -> None:
+        """Count an event, if a metric counts such; it is a `Listen`."""
         match event:
             case Served(reason="Healed"):
-                metrics.healed()
+                self._metrics.healed()
             case Decided(reason="Superseded"):
-                metrics.superseded()
+                self._metrics.superseded()
 
-    return count
+    def wrote(self, error: Exception | None) -> None:
+        """Count a commit of records; `error` is why there is none."""
+        if error is None:
+            self._metrics.committed()
+        else:
+            self.failed(error)
+
+    def failed(self, error: Exception) -> None:
+        """Count what went wrong, if it went wrong at a remote."""
+        if isinstance(error, TransientError) and error.reason.startswith(_REMOTE):
+            self._metrics.remote_failed()
+
+
+class CountedSource:
+    """A source whose failures to reach its remote are counted."""
+
+    def __init__(self, source: Source, counts: Counts) -> None:
+        self._source = source
+        self._counts = counts
+
+    def look(self) -> Sighting:
+        """Return where the refs stand now; see `Source`."""
+        try:
+            return self._source.look()
+        except TransientError as error:
+            self._counts.failed(error)
+            raise

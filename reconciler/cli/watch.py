@@ -45,7 +45,8 @@ class Request:
     pace: Pace
     once: bool
     log: LogFormat
-    probes: Address
+    probes: Address | None
+    """None: none are answered."""
     webhook: Address | None
 
 
@@ -113,11 +114,12 @@ def _mirroring(
 
 def _started(request: Request, site: Site, watch: Watching, stack: ExitStack) -> str:
     """Open the ports, and return what is said of the daemon."""
-    probes = request.probes
-    server = stack.enter_context(probing(watch.answers(), probes.host, probes.port))
     where = scrubbed(request.remote, request.remote) if request.remote else site.root
     what = f"{request.branch or 'HEAD'} of {where}"
-    said = f"process {os.getpid()} follows {what}; probes on http://{probes.host}:{server.port}"
+    said = f"process {os.getpid()} follows {what}"
+    if (probes := request.probes) is not None:
+        server = stack.enter_context(probing(watch.answers(), probes.host, probes.port))
+        said += f", probes on {server.url}"
     if (hook := request.webhook) is not None:
         wake, key = watch.follower.wake, secret(os.environ)
         posts = stack.enter_context(receiving(hook.port or 0, wake, key, hook.host))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from reconciler.adapters.metrics import Gauges, Metrics
 from reconciler.adapters.probes import Answers
 from reconciler.cli.grounds import Grounds
+from reconciler.cli.operating import CountedSource, Counts
 from reconciler.cli.wiring import Site
 from reconciler.controller.board import Board
 from reconciler.controller.committing import Committer
@@ -21,6 +22,7 @@ from reconciler.controller.leasing import Leasing
 from reconciler.controller.looks import Key, Looks, release, target
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
+from reconciler.controller.telling import everyone
 from reconciler.core.standing import Standing
 from reconciler.ports.leases import Leases, NoLeases
 from reconciler.ports.source import Source
@@ -54,6 +56,8 @@ class Watching:
         leases: Callable[[Callable[[str, str], None]], Leases] = lambda _lost: NoLeases(),
     ) -> None:
         self._metrics = Metrics()
+        counts = Counts(self._metrics)
+        listen = everyone(listen, counts.hear)
         self._interval_s = pace.interval_s
         self._began = time.monotonic()
         self._queue: WorkQueue[Key] = WorkQueue()
@@ -62,7 +66,7 @@ class Watching:
         )
         self._leasing = Leasing(leases(self._lost))
         grounds = Grounds(site, self._trainer, self._leasing, listen, everything=pace.everything)
-        committer = Committer(lambda: grounds.site.store)
+        committer = Committer(lambda: grounds.site.store, wrote=counts.wrote)
         self._standings = Standings(site.status, listen, lambda: datetime.now(UTC))
         board = Board()
         looks = Looks(
@@ -70,7 +74,7 @@ class Watching:
             lambda: self.follower.wake(),
         )  # fmt: skip
         self.follower = Follower(
-            source,
+            CountedSource(source, counts),
             grounds,
             board,
             looks.changed,
@@ -109,8 +113,10 @@ class Watching:
         return time.monotonic() - (self.follower.synced_at or self._began)
 
     def _unready(self) -> tuple[str, ...]:
+        """Return why it does not keep up; a look that failed once is no reason by itself."""
+        why = (trouble,) if (trouble := self.follower.trouble) else ()
         if self.follower.synced_at is None:
-            return ("the refs were not followed yet",)
+            return ("the refs were not followed yet", *why)
         if (age := self._age_s()) > _STALE * self._interval_s + 5:
-            return (f"the refs were last followed {age:.0f} s ago",)
+            return (f"the refs were last followed {age:.0f} s ago", *why)
         return ()

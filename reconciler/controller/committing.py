@@ -39,10 +39,17 @@ class Committer:
     Args:
         store: Gives where records are.
         window_s: Least seconds between two commits.
+        wrote: Told of each commit; what went wrong where there is none.
     """
 
-    def __init__(self, store: Callable[[], DeployedStore], window_s: float = WINDOW_S) -> None:
+    def __init__(
+        self,
+        store: Callable[[], DeployedStore],
+        window_s: float = WINDOW_S,
+        wrote: Callable[[Exception | None], None] = lambda _: None,
+    ) -> None:
         self._store = store
+        self._wrote = wrote
         self._window_s = window_s
         self._turn = threading.Condition()
         self._pending: list[Entry] = []
@@ -95,10 +102,12 @@ class Committer:
             written.append(self._store().commit(changes))
         self._last = time.monotonic()
         for snapshot in written:
+            self._wrote(None)
             settled(batch, snapshot)
 
     def _unwritten(self, batch: Sequence[Entry], error: Exception, settled: Settled) -> None:
         """Write each decision by itself where that may help: one bad change spoils no other."""
+        self._wrote(error)
         if len(batch) > 1 and not isinstance(error, TransientError):
             for entry in batch:
                 self._write([entry], settled)

@@ -12,8 +12,8 @@ from reconciler.controller.looks import Key, Looks
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.training import Trainer
 
-#: A follower that was not seen for so long is stuck.
-STUCK_S = 300.0
+#: A follower that was not seen for so long is stuck: a remote may take ten minutes to answer.
+STUCK_S = 900.0
 
 
 class Daemon:

@@ -16,7 +16,7 @@ from reconciler.controller.events import Happened, Listen
 from reconciler.controller.passes import guarded, told
 from reconciler.controller.views import View, Views
 from reconciler.core.plan import Plan
-from reconciler.errors import SpecError, TerminalError
+from reconciler.errors import SpecError, TerminalError, TransientError
 from reconciler.ports.source import Sighting, Source
 
 #: Hints that come this close together are one: a commit moves several files.
@@ -67,6 +67,8 @@ class Follower:
         self._seen: Sighting | None = None
         self._said: str | None = None
         """What was last said to be wrong, so that it is said once."""
+        self._lost = False
+        """Whether the refs could not be read when they were last asked for."""
         self._allowed: str | None = None
         self._blind: str | None = None
         self._swept = ""
@@ -78,6 +80,11 @@ class Follower:
         """When the refs were last found and followed, by the clock; None: not yet."""
         self.beat = clock()
         """When the thread last showed that it is alive."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the refs or what they name, as a sentence; None: nothing."""
+        return self._said
 
     @property
     def settling(self) -> bool:
@@ -132,8 +139,20 @@ class Follower:
             ReconcilerError: They cannot be read, or what they name cannot be followed.
         """
         self._asked = False
-        self._follow(self._source.look())
+        self._follow(self._sighted())
         self.synced_at = self._clock()
+
+    def _sighted(self) -> Sighting:
+        """Ask where the refs stand; once they can be read again, say so."""
+        try:
+            sighting = self._source.look()
+        except TransientError:
+            self._lost = True
+            raise
+        if self._lost:
+            self._lost, self._said = False, None
+            self._listen(Happened("Seen", "the refs can be read again"))
+        return sighting
 
     def _guard(self, step: Callable[[], None]) -> None:
         with guarded(lambda error: self._complain(*told(error))):

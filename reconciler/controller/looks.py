@@ -21,6 +21,7 @@ from reconciler.controller.events import Decided, Listen
 from reconciler.controller.passes import RECORDS_MOVED, Pass, guarded, told
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
+from reconciler.controller.telling import decided
 from reconciler.controller.training import Result
 from reconciler.core.plan import Plan
 from reconciler.core.record import Record
@@ -154,11 +155,13 @@ class Looks:
 
     def _recorded(self, decision: Decision) -> None:
         name = decision.model
-        if (looked := self._board.begin(name)) is not None:
+        looked = self._board.begin(name)
+        if looked is not None:
             looked.memory.broken.clear()
             if decision.bundle is not None:
                 looked.memory.forget(decision.bundle)
-        self._listen(Decided(name, decision.reason, decision.message, good=decision.good))
+        revision = looked.fleet.revision if looked else None
+        self._listen(decided(decision, looked.record if looked else None, revision))
         self._backoff.forget(release(name))
         self._queue.add(target(name), release(name))
 
@@ -208,9 +211,10 @@ class Looks:
         name, ended = looked.name, Ended.FAILED
         before = self._served.get(name)
         with guarded(lambda error: self._unserved(looked, error)):
-            self._served[name] = (looked.champion, looked.serve())
+            plan = looked.serve()
+            self._served[name] = (looked.champion, plan)
             self._backoff.forget(target(name))
-            ended = Ended.REST
+            ended = Ended.ACTED if plan.acted else Ended.REST
         if self._served.get(name) != before:
             self._queue.add(release(name))
         return ended

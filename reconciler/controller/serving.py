@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.core.record import Record
@@ -84,7 +85,7 @@ class Serving:
         self, name: str, target: Target, champion: str | None, record: Record | None
     ) -> TargetPlan:
         done: TargetPlan | None = None
-        for _ in range(_STEPS):
+        for steps in range(_STEPS):
             plan = plan_target(champion, _seen(target, name))
             if done is not None and plan != done:  # else it did not help
                 self._acted(name, target.name, done)
@@ -92,7 +93,7 @@ class Serving:
             match plan.action:
                 case None:
                     target.tidy(name)
-                    return plan
+                    return plan if steps == 0 else replace(plan, acted=True)
                 case Converge(digest):
                     assert record is not None
                     if expected := self._expected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Reasons of a target plan that is at rest because the target does what the record says.
 AT_REST = frozenset({"Settled", "NotReleased"})
@@ -38,6 +38,8 @@ class TargetPlan:
     reason: str
     message: str = ""
     action: Converge | Withdraw | None = None
+    acted: bool = field(default=False, compare=False)
+    """Whether something had to be done to come to it."""
 
 
 def plan_target(champion: str | None, seen: Seen) -> TargetPlan:

@@ -1,100 +1,166 @@
-"""What a daemon is operated by is put together: log, events and probes for one block."""
+"""A daemon is operated: its log, its events, its probes and its metrics, while it works."""
 
 from __future__ import annotations
 
 import json
-import threading
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
 
 import pytest
 
-from reconciler.adapters.git import Git
 from reconciler.adapters.metrics import Metrics
-from reconciler.cli.operating import Operated, operating
-from reconciler.cli.options import LogFormat
-from reconciler.cli.wiring import Site
-from reconciler.controller.events import Decided, Served
-from reconciler.controller.pulse import Pulse
-from reconciler.controller.workspace import Workspace
-from reconciler.errors import UsageError
-from tests.conftest import Project
-
-RELEASED = Decided("wine", "Released", "released: r2 0.9", good=True, version=3)
+from reconciler.cli.operating import CountedSource, Counts, port
+from reconciler.controller.events import Decided, Served, Warned
+from reconciler.errors import TransientError, UsageError
+from reconciler.ports.source import Sighting
+from tests.adapters.test_metrics import read, value
+from tests.conftest import BIN, Project, Specify
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    plain = Project(tmp_path, tmp_path)
-    plain.git("init", "-q")
-    return plain
+class Watched:
+    """A daemon at work, which logs to a file."""
+
+    def __init__(self, log: Path, process: subprocess.Popen[bytes]) -> None:
+        self._log = log
+        self.process = process
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+    def reasons(self) -> list[str]:
+        return [line.get("reason", line["event"]) for line in self.lines()]
+
+    def moves(self) -> list[tuple[str, str]]:
+        return [(x["sync"], x["health"]) for x in self.lines() if x["event"] == "Moved"]
+
+    def ask(self, path: str) -> tuple[int, str]:
+        started = next(line for line in self.lines() if line.get("reason") == "Started")
+        try:
+            url = started["message"].rpartition("probes on ")[2]
+            with urllib.request.urlopen(f"{url}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def until(self, reached: Callable[[], bool], within_s: float = 60) -> None:
+        end = time.monotonic() + within_s
+        while not reached():
+            assert self.process.poll() is None, self._log.read_text()
+            assert time.monotonic() < end, self._log.read_text()
+            time.sleep(0.05)
 
 
-@pytest.fixture
-def site(project: Project) -> Site:
-    return Site(Git.open(project.root), Workspace(project.root))
+@contextmanager
+def watching(project: Project, log: Path, *options: str) -> Iterator[Watched]:
+    command = (str(BIN / "reconciler"), "watch", "--log-format", "json", *options)
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, cwd=project.root, env=project.env, stdout=out) as process,
+    ):
+        watched = Watched(log, process)
+        try:
+            yield watched
+        finally:
+            process.send_signal(signal.SIGTERM)
 
 
-def test_what_it_is_told_is_logged_and_kept_and_the_probes_answer(
-    site: Site, capfd: pytest.CaptureFixture[str]
+@pytest.mark.slow
+def test_whoever_operates_a_daemon_is_told_what_it_does(
+    project: Project, specify: Specify, tmp_path: Path
 ) -> None:
-    before = threading.active_count()
-    pulse, metrics = Pulse(180), Metrics()
-    with operating(site, Operated(LogFormat.JSON, port="0"), pulse, metrics) as listen:
-        pulse.synced()
-        metrics.committed()
-        listen(RELEASED)
-        said = capfd.readouterr().out
-        while said.count("\n") < 2:
-            said += capfd.readouterr().out
-        probing, released = map(json.loads, said.splitlines())
-        url = probing["message"].rpartition(" ")[2]
-        with urlopen(f"{url}/readyz", timeout=5) as ready:
-            assert json.load(ready)["ok"]
-        with urlopen(f"{url}/metrics", timeout=5) as counted:
-            assert b"reconciler_record_commits_total 1.0" in counted.read()
-    assert (released["reason"], released["version"]) == ("Released", 3)
-    assert [told.event for told in site.events()[1]] == ["Happened", "Decided"]
-    for thread in threading.enumerate():
-        if thread.daemon:
-            thread.join(2)
-    assert threading.active_count() == before
+    project.write("specs/m.yaml", specify("m"))
+    project.reconciler("compile")
+    revision = project.commit()
+
+    options = ("--probes-port", "0", "--interval", "1")
+    with watching(project, tmp_path / "log", *options) as watched:
+        watched.until(lambda: ("Synced", "Healthy") in watched.moves())
+        assert watched.ask("/livez") == (200, '{"ok": true, "reasons": []}\n')
+        assert watched.ask("/readyz")[0] == 200
+        released = next(x for x in watched.lines() if x.get("reason") == "Released")
+        assert (released["model"], released["version"]) == ("m", 1)
+        assert released["revision"] == revision
+        status, text = watched.ask("/metrics")
+        assert status == 200
+        for line in (
+            'reconciler_models{health="Healthy",sync="Synced"} 1.0',
+            "reconciler_record_commits_total 1.0",
+            "reconciler_trainings_running 0.0",
+            "reconciler_remote_errors_total 0.0",
+        ):
+            assert f"\n{line}\n" in text
+
+        served = project.root / "releases" / "m" / "current" / "manifest.json"
+        served.write_bytes(b"damaged")
+        watched.until(lambda: "Healed" in watched.reasons())
+        assert "reconciler_heals_total 1.0" in watched.ask("/metrics")[1]
+
+        def told() -> list[str]:
+            rows = json.loads(project.reconciler("events", "m", "-o", "json").stdout)
+            return [row.get("reason", row["event"]) for row in rows]
+
+        watched.until(lambda: "Healed" in told())
+        assert [reason for reason in told() if reason in ("Released", "Healed")] == [
+            "Released", "Healed",
+        ]  # fmt: skip
+    assert watched.process.returncode == 0
+    assert watched.reasons()[0] == "Started"
+    assert watched.reasons()[-1] == "Stopping"
 
 
-def test_what_is_told_is_counted(site: Site) -> None:
-    metrics = Metrics()
-    with operating(site, Operated(port="off"), Pulse(180), metrics) as listen:
-        listen(Served("wine", "directory", "RolledOut", "is served"))
-        listen(Served("wine", "directory", "Healed", "is whole again"))
-        listen(Decided("wine", "Superseded", "training cut short", good=True))
-        text = metrics.render()[1].decode()
-    assert "reconciler_heals_total 1.0" in text
-    assert "reconciler_trainings_superseded_total 1.0" in text
+def test_a_daemon_can_do_without_probes_and_refuses_what_is_no_port(
+    project: Project, tmp_path: Path
+) -> None:
+    project.commit()
+    with watching(project, tmp_path / "log", "--probes-port", "off") as watched:
+        watched.until(lambda: "Started" in watched.reasons())
+        assert "probes" not in watched.lines()[0]["message"]
+    done = project.reconciler("watch", "--probes-port", "http", check=False)
+    assert done.returncode == 2
+    assert "no port" in done.stderr
 
 
-def test_probes_can_be_off(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    with operating(site, Operated(port="off"), Pulse(180), Metrics()) as listen:
-        listen(RELEASED)
-    assert capfd.readouterr().out.splitlines()[0].endswith("Z wine: released: r2 0.9")
-
-
-@pytest.mark.parametrize("port", ["", "-1", "65536", "9" * 5000, "http", "\u0661", "1.0", "OFF "])
-def test_what_is_no_port_is_refused(port: str) -> None:
+@pytest.mark.parametrize("text", ["", "-1", "65536", "9" * 5000, "http", "\u0661", "1.0", "OFF "])
+def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="no port") as caught:
-        Operated(port=port).number()
+        port(text)
     assert "off" in caught.value.hint
 
 
 def test_a_port_is_a_number_or_left_to_the_program() -> None:
-    assert [Operated(port=port).number() for port in (None, "0", "9464", "65535")] == [
-        None, 0, 9464, 65535,
-    ]  # fmt: skip
+    assert [port(text) for text in (None, "0", "9464", "65535")] == [None, 0, 9464, 65535]
 
 
-def test_a_status_that_cannot_be_kept_stops_nothing(
-    site: Site, project: Project, capfd: pytest.CaptureFixture[str]
-) -> None:
-    Path(project.root / ".reconciler" / "status.db").mkdir(parents=True)
-    with operating(site, Operated(port="off"), Pulse(180), Metrics()) as listen:
-        listen(RELEASED)
-    assert "wine: released" in capfd.readouterr().out
+def test_heals_cut_trainings_commits_and_failures_of_the_remote_are_counted() -> None:
+    metrics = Metrics()
+    counts = Counts(metrics)
+    counts.hear(Served("wine", "directory", "RolledOut", "is served"))
+    counts.hear(Served("wine", "directory", "Healed", "is whole again"))
+    counts.hear(Decided("wine", "Superseded", "training cut short", good=True))
+    counts.hear(Warned("wine", "a column is constant"))
+    counts.wrote(None)
+    counts.wrote(TransientError("it hangs", reason="RemoteUnreachable"))
+    counts.wrote(TransientError("the disk is full", reason="DiskFull"))
+    found = read(metrics)
+    for name in ("heals", "trainings_superseded", "record_commits", "remote_errors"):
+        assert value(found, f"{name}_total") == 1
+
+
+def test_every_look_that_a_remote_does_not_answer_is_counted() -> None:
+    class Away:
+        def look(self) -> Sighting:
+            raise TransientError("it is away", reason="RemoteUnreachable")
+
+    metrics = Metrics()
+    source = CountedSource(Away(), Counts(metrics))
+    for _ in range(3):
+        with pytest.raises(TransientError):
+            source.look()
+    assert value(read(metrics), "remote_errors_total") == 3

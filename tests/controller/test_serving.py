@@ -130,3 +130,11 @@ def test_what_was_done_at_a_target_is_told_once_it_has_helped(
     monkeypatch.setattr(target, "converge", lambda *_: None)
     assert serving.converge("m", None, released("0")).reason == "Heal"
     assert told == [], "a target that stays damaged is not healed"
+
+
+def test_whether_something_was_done_is_known_and_makes_no_other_plan(
+    serving: Serving,
+) -> None:
+    first, second = (serving.converge("m", None, released()) for _ in range(2))
+    assert (first.acted, second.acted) == (True, False)
+    assert first == second

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Jobs, LogFormat, Memory, Models, Plans
+from reconciler.cli.options import Jobs, LogFormat, Memory, Models, Plans, ProbesHost, ProbesPort
 
 app = typer.Typer()
 
@@ -119,13 +119,8 @@ def watch(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="How to log.")
     ] = LogFormat.TEXT,
-    probes_host: Annotated[
-        str, typer.Option("--probes-host", metavar="HOST", help="Where to answer probes.")
-    ] = "127.0.0.1",
-    probes_port: Annotated[
-        int | None,
-        typer.Option("--probes-port", min=0, max=65535, help="Default: 9464, if it is free."),
-    ] = None,
+    probes_host: ProbesHost = "127.0.0.1",
+    probes_port: ProbesPort = None,
     webhook_host: Annotated[
         str, typer.Option("--webhook-host", metavar="HOST", help="Where to take webhooks.")
     ] = "127.0.0.1",
@@ -142,14 +137,17 @@ def watch(
     """Follow a branch: reconcile each commit, and keep what is released as it is declared."""
     import os
 
+    from reconciler.cli import operating
     from reconciler.cli import watch as verb
     from reconciler.cli.watching import Pace
 
+    off = probes_port == operating.OFF
+    probes = None if off else verb.Address(probes_host, operating.port(probes_port))
     hook = None if webhook_port is None else verb.Address(webhook_host, webhook_port)
     asked = verb.Request(
         branch, remote, state,
         Pace(jobs or os.cpu_count() or 1, memory, interval, allow_mass_change), once, log_format,
-        verb.Address(probes_host, probes_port), hook,
+        probes, hook,
     )  # fmt: skip
     raise typer.Exit(verb.run(asked))
 
