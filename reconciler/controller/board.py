@@ -71,6 +71,11 @@ class Board:
         with self._lock:
             self._samples |= dict.fromkeys(view.names(), view)
 
+    def sampled(self, name: str) -> bool:
+        """Return whether a settled model is being looked at."""
+        with self._lock:
+            return name in self._samples
+
     def note(self, looked: Pass, plan: Plan) -> None:
         """Keep what a look came to, unless it looked at what has changed meanwhile."""
         with self._lock:

@@ -72,6 +72,8 @@ class Follower:
         self._allowed: str | None = None
         self._blind: str | None = None
         self._swept = ""
+        self._tick = clock()
+        """When the timer is due."""
         self._asked = True
         self._drained = False
         self._remembered: View | None = None
@@ -116,21 +118,24 @@ class Follower:
 
     def run(self) -> None:
         """Follow until stopped; what goes wrong is said, and tried again."""
-        tick = self._clock()
         while not self._stopped:
-            now = self.beat = self._clock()
-            if due := now >= tick:
-                tick = now + self._interval_s * random.uniform(0.9, 1.1)  # noqa: S311
-            if due or self._asked or self._views.allowed() != self._allowed:
-                self._guard(self.look)
-            if due:
-                self._guard(self._sweep)
-            if self._drained:
-                self._guard(self._remember)
-                self._drained = False
-            if self._hint.wait(min(max(0.0, tick - self._clock()), _LATER_S)):
+            self.step()
+            if self._hint.wait(min(max(0.0, self._tick - self._clock()), _LATER_S)):
                 time.sleep(DEBOUNCE_S)
                 self._hint.clear()
+
+    def step(self) -> None:
+        """Do what there is a reason for now: the timer, a hint, a permission, or rest."""
+        now = self.beat = self._clock()
+        if due := now >= self._tick:
+            self._tick = now + self._interval_s * random.uniform(0.9, 1.1)  # noqa: S311
+        if due or self._asked or self._views.allowed() != self._allowed:
+            self._guard(self.look)
+        if due:
+            self._guard(self._sweep)
+        if self._drained:
+            self._guard(self._remember)
+            self._drained = False
 
     def look(self) -> None:
         """Ask where the refs stand, and follow them.

@@ -84,6 +84,8 @@ class Looks:
         listen: Told what happens.
         watch: Told how looks end.
         wake: Asks for the refs to be looked at: a look has found that they have moved.
+        clock: Monotonic seconds.
+        backoff: How long what failed is left alone.
     """
 
     def __init__(
@@ -95,6 +97,8 @@ class Looks:
         listen: Listen,
         watch: Watch = lambda _kind, _ended, _seconds: None,
         wake: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+        backoff: Backoff[Key] | None = None,
     ) -> None:
         self._board = board
         self._queue = queue
@@ -103,7 +107,8 @@ class Looks:
         self._listen = listen
         self._watch = watch
         self._wake = wake
-        self._backoff: Backoff[Key] = Backoff()
+        self._clock = clock
+        self._backoff: Backoff[Key] = backoff or Backoff()
         self._stuck: dict[str, Plan] = {}
         """Models that a look went wrong with: no step is taken until a change, or their time."""
         self._retry: dict[str, float] = {}
@@ -116,13 +121,13 @@ class Looks:
 
         Where it may not, a decision is on its way, and `committed` gives the key back.
         """
-        began, ended = time.monotonic(), Ended.FAILED
+        began, ended = self._clock(), Ended.FAILED
         with guarded(lambda error: self._failed(key, error)):
             looked = self._board.begin(key.model)
             if looked is None:
                 return True
             ended = self._release(looked) if key.kind is Kind.RELEASE else self._target(looked)
-        self._watch(key.kind, ended, time.monotonic() - began)
+        self._watch(key.kind, ended, self._clock() - began)
         return key.kind is Kind.TARGET or ended is not Ended.ACTED
 
     def changed(self, names: set[str]) -> None:
@@ -215,7 +220,7 @@ class Looks:
             self._served[name] = (looked.champion, plan)
             self._backoff.forget(target(name))
             ended = Ended.ACTED if plan.acted else Ended.REST
-        if self._served.get(name) != before:
+        if self._served.get(name) != before or self._board.sampled(name):
             self._queue.add(release(name))
         return ended
 
@@ -242,7 +247,7 @@ class Looks:
     def _try_again(self, looked: Pass) -> None:
         """Forget what went wrong for the time being, once that time is over."""
         name = looked.name
-        if self._retry.get(name, math.inf) <= time.monotonic():
+        if self._retry.get(name, math.inf) <= self._clock():
             del self._retry[name]
             self._stuck.pop(name, None)
             kept = (b for b in looked.memory.broken if b.superseded or not b.transient)
@@ -259,7 +264,7 @@ class Looks:
 
     def _pause(self, name: str) -> None:
         pause = self._backoff.failed(release(name))
-        self._retry[name] = time.monotonic() + pause
+        self._retry[name] = self._clock() + pause
         self._queue.add_after(release(name), pause)
 
     def _failed(self, key: Key, error: Exception) -> None:

@@ -1,0 +1,247 @@
+"""Following: the value of the refs counts, hints and timers only say when to look."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.controller import following
+from reconciler.controller.board import Board
+from reconciler.controller.events import Event, Happened
+from reconciler.controller.fleet import Fleet
+from reconciler.controller.following import Follower
+from reconciler.controller.views import View
+from reconciler.core.plan import Plan
+from reconciler.errors import SpecError, TransientError
+from reconciler.ports.source import Sighting
+from reconciler.spec.params import Params
+from tests.controller.world import World, declared
+
+
+class Repository:
+    """Refs that tests move, and views of what they declare."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.sighting: Sighting | Exception = Sighting("r1", None)
+        self.broken: dict[str, Exception] = {}
+        self.names: tuple[str, ...] = ("a", "b", "c")
+        self.settled: frozenset[str] = frozenset()
+        self.permitted: str | None = None
+        self.asked: list[str] = []
+        self.remembered: list[dict[str, tuple[str, str] | None]] = []
+        self.published = 0
+        self.looks = 0
+
+    def look(self) -> Sighting:
+        self.looks += 1
+        if isinstance(self.sighting, Exception):
+            raise self.sighting
+        return self.sighting
+
+    def at(self, revision: str) -> View:
+        self.asked.append(revision)
+        if (error := self.broken.get(revision)) is not None:
+            raise error
+        return self._view(revision, [n for n in self.names if n not in self.settled], self.settled)
+
+    def of(self, revision: str, names: Sequence[str]) -> View:
+        return self._view(revision, names, frozenset(self.names) - set(names))
+
+    def allowed(self) -> str | None:
+        return self.permitted
+
+    def recorded(self) -> tuple[str, ...]:
+        return self.names
+
+    def remember(self, view: View, plans: Mapping[str, tuple[str, str] | None]) -> None:
+        self.remembered.append(dict(plans))
+        self.settled |= {n for n, plan in plans.items() if plan and plan[0] == "Settled"}
+
+    def publish(self) -> None:
+        self.published += 1
+
+    def _view(self, revision: str, names: Sequence[str], settled: frozenset[str]) -> View:
+        models = {n: declared(n, f"fp of {n}", revision=revision) for n in names}
+        fleet = Fleet(revision, {}, Params(), {}, models, (), {}, {})
+        assert isinstance(self.sighting, Sighting)
+        snapshot = Snapshot(self.sighting.deployed)
+        return View(fleet, snapshot, self.world.tools(self.world.trainer()), settled=settled)
+
+
+class Followed:
+    """A follower, and what it has asked for."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.board = Board()
+        self.changed: list[set[str]] = []
+        self.touched: list[tuple[str, ...]] = []
+        self.events: list[Event] = []
+        self.now = 0.0
+        self.follower = Follower(
+            repository, repository, self.board, self.changed.append, self.touched.append,
+            self.events.append, 60.0, lambda: self.now,
+        )  # fmt: skip
+
+    def step(self, seconds: float = 0.0) -> None:
+        """Let time pass, and go once around the loop."""
+        self.now += seconds
+        self.follower.step()
+
+    def said(self) -> list[str]:
+        return [e.reason for e in self.events if isinstance(e, Happened)]
+
+
+@pytest.fixture
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    return Followed(Repository(World(tmp_path_factory.mktemp("followed"))))
+
+
+def test_what_a_ref_stands_at_decides_and_a_hint_without_a_change_costs_one_look(
+    followed: Followed,
+) -> None:
+    followed.step()
+    assert followed.changed == [{"a", "b", "c"}]
+    followed.follower.wake()
+    followed.step()
+    assert (followed.repository.asked, followed.repository.looks) == (["r1"], 2)
+    followed.repository.sighting = Sighting("r2", None)
+    followed.step(1)
+    assert followed.repository.looks == 2, "nobody has said that there is something to see"
+    followed.follower.wake()
+    followed.step()
+    assert followed.repository.asked == ["r1", "r2"]
+    assert followed.changed[1:] == [set()], "another commit of the same changes nothing"
+
+
+def test_without_any_hint_the_timer_looks(followed: Followed) -> None:
+    followed.step()
+    followed.repository.sighting = Sighting("r2", None)
+    followed.step(50)
+    assert followed.repository.asked == ["r1"]
+    followed.step(20)
+    assert followed.repository.asked == ["r1", "r2"]
+
+
+def test_a_commit_of_our_own_is_no_reason_to_look_at_models(followed: Followed) -> None:
+    followed.step()
+    followed.board.recorded(Snapshot("c1"))
+    followed.repository.sighting = Sighting("r1", "c1")
+    followed.follower.wake()
+    followed.step()
+    assert followed.repository.asked == ["r1"]
+    followed.repository.sighting = Sighting("r1", "by a person")
+    followed.follower.wake()
+    followed.step()
+    assert followed.repository.asked == ["r1", "r1"]
+
+
+def test_a_branch_that_is_gone_leaves_what_it_declared_in_force(followed: Followed) -> None:
+    followed.step()
+    followed.repository.sighting = Sighting(None, None)
+    followed.step(70)
+    followed.step(70)
+    assert followed.said() == ["Synced", "BranchGone"]
+    view = followed.board.view
+    assert view is not None
+    assert view.fleet.revision == "r1"
+    followed.repository.sighting = Sighting("r2", None)
+    followed.step(70)
+    assert followed.said()[-1] == "Synced"
+
+
+def test_settings_that_cannot_be_followed_wait_for_a_commit_and_the_last_good_ones_hold(
+    followed: Followed,
+) -> None:
+    followed.step()
+    followed.repository.broken = {"r2": SpecError("params.yaml:3: no", reason="InvalidParams")}
+    followed.repository.sighting = Sighting("r2", None)
+    followed.step(70)
+    followed.step(70)
+    assert followed.repository.asked == ["r1", "r2"], "the same commit is not tried again"
+    assert followed.said() == ["Synced", "InvalidParams"]
+    view = followed.board.view
+    assert view is not None
+    assert view.fleet.revision == "r1"
+    followed.repository.sighting = Sighting("r3", None)
+    followed.step(70)
+    assert followed.said()[-1] == "Synced"
+
+
+@pytest.mark.parametrize("error", [TransientError("away", reason="Away"), RuntimeError("a bug")])
+def test_refs_that_cannot_be_read_are_complained_of_once_and_read_again(
+    followed: Followed, error: Exception
+) -> None:
+    followed.repository.sighting = error
+    for _ in range(3):
+        followed.step(70)
+    assert len(followed.said()) == 1
+    assert followed.follower.synced_at is None
+    followed.repository.sighting = Sighting("r1", None)
+    followed.step(70)
+    assert followed.changed == [{"a", "b", "c"}]
+    assert followed.follower.synced_at is not None
+
+
+def test_a_permission_is_noticed_without_a_ref_that_moves(followed: Followed) -> None:
+    followed.step()
+    followed.repository.permitted = "r1"
+    followed.step(2)
+    assert followed.repository.asked == ["r1", "r1"]
+    followed.step(2)
+    assert followed.repository.asked == ["r1", "r1"]
+
+
+def test_what_is_at_rest_is_remembered_shown_and_put_out_of_mind(followed: Followed) -> None:
+    followed.step()
+    for name, reason in (("a", "Settled"), ("b", "Rejected")):
+        looked = followed.board.begin(name)
+        assert looked is not None
+        followed.board.note(looked, Plan(reason))
+    followed.follower.drained()
+    followed.step()
+    assert followed.repository.remembered == [
+        {"a": ("Settled", ""), "b": ("Rejected", ""), "c": None}
+    ]
+    view = followed.board.view
+    assert view is not None
+    assert view.names() == {"b", "c"}
+    assert followed.repository.published == 1
+    followed.follower.drained()
+    followed.step()
+    assert len(followed.repository.remembered) == 1, "nothing new has come to rest"
+
+
+def test_a_look_at_what_has_changed_meanwhile_is_not_remembered(followed: Followed) -> None:
+    followed.step()
+    looked = followed.board.begin("a")
+    assert looked is not None
+    followed.repository.sighting = Sighting("r2", None)
+    followed.step(70)
+    followed.board.note(looked, Plan("Settled"))
+    followed.follower.drained()
+    followed.step()
+    assert followed.repository.remembered[-1]["a"] is None
+
+
+def test_targets_of_all_models_are_looked_at_in_turn_the_settled_ones_too(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "SWEEP", 2)
+    followed.repository.settled = frozenset({"b"})
+    for _ in range(3):
+        followed.step(70)
+    assert followed.touched == [("a", "b"), ("c", "a"), ("b", "c")]
+    assert followed.board.begin("b") is not None, "a settled model is looked at by a sample"
+
+
+def test_the_thread_ends_when_it_is_told_to(followed: Followed) -> None:
+    thread = threading.Thread(target=followed.follower.run)
+    thread.start()
+    followed.follower.stop()
+    thread.join(5)
+    assert not thread.is_alive()
