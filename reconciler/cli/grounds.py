@@ -42,6 +42,7 @@ class Grounds:
         others = site.others(revision, site.recall(revision).without(self._trainer.models()))
         settled = others.recalled.models
         tools = site.tools(others.fleet, self._trainer, self._listen, self._leasing)
+        tools.serving.expect(tuple(others.snapshot.records.values()))
         at_rest = sum(known.champion is not None for known in settled.values())
         allowed = revision if self._everything else self.allowed()
         guarded = guards(
@@ -54,7 +55,9 @@ class Grounds:
         site, skip = self.site, AllBut(frozenset(names))
         fleet = fleets.load(site.git, revision, site.catalogue, site.memo(), skip=skip)
         tools = site.tools(fleet, self._trainer, self._listen, self._leasing)
-        return View(fleet, site.store.read_others(skip), tools, settled=skip)
+        snapshot = site.store.read_others(skip)
+        tools.serving.expect(tuple(snapshot.records.values()))
+        return View(fleet, snapshot, tools, settled=skip)
 
     def allowed(self) -> str | None:
         """Return the commit that may change as much as it does; see `Views`."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from reconciler.controller.board import Board
 from reconciler.controller.events import Happened, Listen
 from reconciler.controller.passes import guarded, told
+from reconciler.controller.sweeping import Sweep
 from reconciler.controller.views import View, Views
 from reconciler.core.plan import Plan
 from reconciler.errors import SpecError, TerminalError, TransientError
@@ -21,9 +22,6 @@ from reconciler.ports.source import Sighting, Source
 
 #: Hints that come this close together are one: a commit moves several files.
 DEBOUNCE_S = 0.01
-#: Models at rest whose targets are looked at on each tick of the timer; all of them in turn.
-SWEEP = 100
-
 #: Permissions are looked for this often: they are no ref.
 _LATER_S = 2.0
 
@@ -57,7 +55,7 @@ class Follower:
         self._views = views
         self._board = board
         self._changed = changed
-        self._touch = touch
+        self._sweep = Sweep(views, board, touch)
         self._listen = listen
         self._interval_s = interval_s
         self._renew: Callable[[], str | None] = lambda: None
@@ -71,7 +69,6 @@ class Follower:
         """Whether the refs could not be read when they were last asked for."""
         self._allowed: str | None = None
         self._blind: str | None = None
-        self._swept = ""
         self._tick = clock()
         """When the timer is due."""
         self._asked = True
@@ -90,8 +87,8 @@ class Follower:
 
     @property
     def settling(self) -> bool:
-        """Whether it has still to remember what has come to rest."""
-        return self._drained
+        """Whether it has still to ask for targets, or to remember what has come to rest."""
+        return self._drained or not self._sweep.rounds
 
     def wake(self) -> None:
         """Hint that something may have changed; any thread may."""
@@ -132,7 +129,9 @@ class Follower:
         if due or self._asked or self._views.allowed() != self._allowed:
             self._guard(self.look)
         if due:
-            self._guard(self._sweep)
+            self._guard(self._see_to_hints)
+        if due or (self._drained and not self._sweep.rounds):  # the first round does not wait
+            self._guard(self._sweep.go_on)
         if self._drained:
             self._guard(self._remember)
             self._drained = False
@@ -201,19 +200,6 @@ class Follower:
         models = "1 model" if changed == 1 else f"{changed} models"
         said = f"follows {revision[:10]}; {models} to look at"
         self._listen(Happened("Synced", said, revision=revision, seconds=seconds))
-
-    def _sweep(self) -> None:
-        """Have the targets of the next models looked at that nothing has changed for."""
-        self._see_to_hints()
-        if (view := self._board.view) is None:
-            return
-        names = self._views.recorded()
-        start = next((n for n, name in enumerate(names) if name > self._swept), 0)
-        some = (*names[start:], *names[:start])[:SWEEP]
-        if settled := [name for name in some if not view.tells(name)]:
-            self._board.sample(self._views.of(view.fleet.revision, settled))
-        self._swept = some[-1] if some else ""
-        self._touch(some)
 
     def _see_to_hints(self) -> None:
         if (blind := self._renew()) != self._blind:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from reconciler.adapters.snapshot import Snapshot
-from reconciler.controller import following
+from reconciler.controller import sweeping
 from reconciler.controller.board import Board
 from reconciler.controller.events import Event, Happened
 from reconciler.controller.fleet import Fleet
@@ -231,12 +231,24 @@ def test_a_look_at_what_has_changed_meanwhile_is_not_remembered(followed: Follow
 def test_targets_of_all_models_are_looked_at_in_turn_the_settled_ones_too(
     followed: Followed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "SWEEP", 2)
+    monkeypatch.setattr(sweeping, "SWEEP", 2)
     followed.repository.settled = frozenset({"b"})
     for _ in range(3):
         followed.step(70)
-    assert followed.touched == [("a", "b"), ("c", "a"), ("b", "c")]
+    assert followed.touched == [("a", "b"), ("c",), ("a", "b")]
     assert followed.board.begin("b") is not None, "a settled model is looked at by a sample"
+
+
+def test_the_first_round_does_not_wait_for_the_timer(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "SWEEP", 1)
+    followed.step()
+    for _ in range(3):
+        assert followed.follower.settling == (len(followed.touched) < 3)
+        followed.follower.drained()
+        followed.step()
+    assert followed.touched == [("a",), ("b",), ("c",)]
 
 
 def test_the_thread_ends_when_it_is_told_to(followed: Followed) -> None:

@@ -1,0 +1,48 @@
+"""Sweeping: the targets of all models are looked at in turn, those of models at rest too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reconciler.controller.board import Board
+from reconciler.controller.views import Views
+
+#: Models whose targets are looked at on each tick: a large fleet takes several, and little time.
+SWEEP = 100
+
+
+class Sweep:
+    """Goes round all models that are on record.
+
+    Args:
+        views: What is declared and on record.
+        board: Where passes find it.
+        touch: Told of models whose targets are to be looked at.
+    """
+
+    def __init__(
+        self, views: Views, board: Board, touch: Callable[[tuple[str, ...]], None]
+    ) -> None:
+        self._views = views
+        self._board = board
+        self._touch = touch
+        self._last = ""
+        self.rounds = 0
+        """How often every model was asked for."""
+
+    def go_on(self) -> None:
+        """Ask for the next models.
+
+        Raises:
+            ReconcilerError: What is declared or on record of them cannot be read now.
+        """
+        if (view := self._board.view) is None:
+            return
+        names = self._views.recorded()
+        some = tuple(name for name in names if name > self._last)[:SWEEP]
+        if settled := [name for name in some if not view.tells(name)]:
+            self._board.sample(self._views.of(view.fleet.revision, settled))
+        self._touch(some)
+        ended = not some or some[-1] == names[-1]
+        self._last = "" if ended else some[-1]
+        self.rounds += ended
