@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.adapters import deployed_tree, ref_lock
+from reconciler.adapters.dvc_config import Remotes
 from reconciler.adapters.git import Git, Person
 from reconciler.adapters.layout import REF as REF
 from reconciler.adapters.layout import model_of, record_path
@@ -67,8 +68,7 @@ class DeployedStore:
     Args:
         git: The repository.
         ref: The branch, in full.
-        remotes: Options of DVC's remotes by name, with absolute URLs.
-        default_remote: The one that DVC uses; None for none.
+        remotes: Gives DVC's remotes as they are configured when a commit is made.
         window_s: Least time between two commits, in seconds.
         clock: Gives the time of a commit, aware.
         only: The one model whose record is read and written; None: all are. The others stay as
@@ -80,8 +80,7 @@ class DeployedStore:
         self,
         git: Git,
         ref: str = REF,
-        remotes: Mapping[str, Mapping[str, str]] | None = None,
-        default_remote: str | None = None,
+        remotes: Callable[[], Remotes] = Remotes,
         window_s: float = 0.2,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         only: str | None = None,
@@ -92,7 +91,7 @@ class DeployedStore:
         self._others: Container[str] = () if only is None else AllBut({only})
         self.ref = ref
         self._upstream = f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}"
-        self._config = config_file(remotes or {}, default_remote)
+        self._remotes = remotes
         self._window_s = window_s
         self._clock = clock
         self._latest = Snapshot(None)
@@ -173,7 +172,7 @@ class DeployedStore:
             return True
         (oid,) = self._git.ids([f"{commit}:.dvc/config"])
         named = self._git.blobs([oid])[oid] if oid else b""
-        return same_place(named, self._config)
+        return same_place(named, self._config())
 
     def name_remotes(self) -> None:
         """Have the branch name DVC's remotes as they are configured now, in a commit of its own.
@@ -283,7 +282,11 @@ class DeployedStore:
         def every() -> Mapping[str, Record]:
             return {} if commit is None else self._reader.read(commit).records
 
-        return deployed_tree.write(self._git, commit, changed, every, self._config)
+        return deployed_tree.write(self._git, commit, changed, every, self._config())
+
+    def _config(self) -> bytes:
+        found = self._remotes()
+        return config_file(found.options, found.default)
 
 
 def _note(entry: Logged, model: str) -> Note:

@@ -65,7 +65,7 @@ def run(request: Request) -> int:
         secret(os.environ)  # without one, nothing is begun
     with ExitStack() as stack:
         mirror = _mirror(request)
-        site = open_site() if mirror is None else mirrored(mirror)
+        site = open_site(rev=None) if mirror is None else mirrored(mirror)
         site.workspace.prepare()
         stack.enter_context(site.workspace.alone())
         end = stack.enter_context(_asked_to_end())

@@ -111,11 +111,9 @@ class Site:
         from reconciler.adapters import dvc_config
         from reconciler.adapters.deployed import DeployedStore
 
-        remotes = dvc_config.remotes(self.root)
         return DeployedStore(
-            self.git, remotes=remotes.options, default_remote=remotes.default, only=only,
-            move=self.move,
-        )  # fmt: skip
+            self.git, remotes=lambda: dvc_config.remotes(self.root), only=only, move=self.move
+        )
 
     @cached_property
     def artifacts(self) -> Artifacts:
@@ -382,18 +380,18 @@ def mirrored(mirror: Mirror) -> Site:
     return Site(mirror.git, Workspace(home(mirror.git)), mirror.move)
 
 
-def open_site(path: Path | None = None, rev: str = "HEAD") -> Site:
+def open_site(path: Path | None = None, rev: str | None = "HEAD") -> Site:
     """Return the repository that `path` (default: the current folder) is in, bare or not.
 
     Args:
         path: A folder in it.
-        rev: The revision whose DVC settings hold in a bare repository that has none yet; see
-            `Site.following` for those of a later one.
+        rev: The revision whose DVC settings hold in a bare repository that has none yet; None:
+            that of the first commit that is followed, see `Site.following`.
 
     Raises:
         UsageError: It is in none, or a bare repository has no such revision.
     """
     git = Git.open(path or Path.cwd())
-    if not furnished(git):
+    if rev is not None and not furnished(git):
         furnish(git, git.resolve(rev))
     return Site(git, Workspace(home(git)))

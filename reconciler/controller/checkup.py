@@ -215,11 +215,11 @@ def _remote(patient: Patient) -> Iterator[Finding]:
 
 
 def _origin(patient: Patient) -> Iterator[Finding]:
-    said = run(("git", "config", "--get", "remote.origin.url"), patient.git.root)
+    said = run(("git", "config", "--get", "remote.origin.url"), patient.git.place)
     url = said.stdout.decode(errors="replace").strip()
     if not url or not patient.online:
         return
-    remote = GitRemote(patient.git.common_dir, location(url, patient.git.root))
+    remote = GitRemote(patient.git.common_dir, location(url, patient.git.place))
     remote.refs(REF)
     yield Finding("origin", Level.OK, f"{remote.name} answers")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.deployed import REF, DeployedStore
+from reconciler.adapters.dvc_config import Remotes
 from reconciler.adapters.git import Git, Person
 from reconciler.adapters.git_output import Entry
 from reconciler.adapters.layout import shard, version_path
@@ -532,7 +533,7 @@ def test_dvcs_configuration_has_the_remotes_and_none_of_their_secrets(
         "s3": {"url": "s3://bucket/x", "region": "eu", "secret_access_key": "hush"},
         "web": {"url": "https://ann:hush@example.org/x", "password": "hush", "user": "ann"},
     }
-    store = DeployedStore(Git.open(repo), remotes=remotes, default_remote="s3")
+    store = DeployedStore(Git.open(repo), remotes=lambda: Remotes("s3", remotes))
     store.change("wine", tried())
 
     assert (
@@ -556,7 +557,8 @@ def test_a_remote_that_moved_is_named_for_every_version_at_the_next_commit(
     store: DeployedStore, repo: Path
 ) -> None:
     store.commit({"wine": released(), "iris": released("iris")})
-    moved = DeployedStore(Git.open(repo), remotes={"new": {"url": "/srv/new"}}, window_s=0)
+    new = Remotes(None, {"new": {"url": "/srv/new"}})
+    moved = DeployedStore(Git.open(repo), remotes=lambda: new, window_s=0)
 
     moved.change("wine", tried())
 
@@ -564,6 +566,19 @@ def test_a_remote_that_moved_is_named_for_every_version_at_the_next_commit(
     for folder in ("", *folders):
         assert "url = /srv/new" in git(repo, "show", f"deployed:{folder}.dvc/config")
     assert moved.read().records["iris"] == store.read().records["iris"]
+
+
+def test_a_remote_that_is_set_up_later_is_named_by_who_began_without(repo: Path) -> None:
+    configured = Remotes()
+    store = DeployedStore(Git.open(repo), remotes=lambda: configured, window_s=0)
+    store.change("wine", released())
+    assert store.names_remotes()
+
+    configured = Remotes("far", {"far": {"url": "/srv/far"}})
+
+    assert not store.names_remotes()
+    store.change("wine", tried())
+    assert "url = /srv/far" in git(repo, "show", "deployed:.dvc/config")
 
 
 def test_records_of_a_thousand_models_are_written_and_read_in_few_processes(

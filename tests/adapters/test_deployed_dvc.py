@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from reconciler.adapters.deployed import DeployedStore
+from reconciler.adapters.dvc_config import Remotes
 from reconciler.adapters.git import Git
 from reconciler.adapters.layout import version_path
 from reconciler.core.record import Outcome, Pointer, Record, Version, empty, promote, with_version
@@ -55,8 +56,7 @@ class World:
         self.run(["git", "commit", "-q", "-a", "-m", "Begin"], self.repo)
         self.store = DeployedStore(
             Git.open(self.repo),
-            remotes={"store": {"url": str(self.remote)}},
-            default_remote="store",
+            remotes=lambda: Remotes("store", {"store": {"url": str(self.remote)}}),
         )
         self.store.change("wine", lambda _: self.record)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.deployed import REF, DeployedStore
+from reconciler.adapters.dvc_config import Remotes
 from reconciler.adapters.git import Git, Person
 from reconciler.adapters.layout import version_path
 from reconciler.adapters.log import identity
@@ -82,7 +83,8 @@ def test_one_model_is_read_and_written_and_the_others_stay(
 def test_a_remote_that_is_new_is_written_beside_every_model(
     store: DeployedStore, repo: Path
 ) -> None:
-    moved = only(repo, "wine", remotes={"far": {"url": "/srv/new"}}, default_remote="far")
+    far = Remotes("far", {"far": {"url": "/srv/new"}})
+    moved = only(repo, "wine", remotes=lambda: far)
     moved.commit({"wine": held("wine", "audit")})
     for name in ("iris", "wine"):
         assert "/srv/new" in git(repo, "show", f"{REF}:{folder(name)}/.dvc/config")
