@@ -102,6 +102,7 @@ def _mirroring(
     site: Site, mirror: Mirror, request: Request, listen: Listen, stack: ExitStack
 ) -> Watching:
     own = holder(site.root)
+    stack.callback(mirror.close)
 
     def leases(lost: Lost) -> RemoteLeases:
         made = RemoteLeases(mirror, own, lost=lost)
