@@ -66,6 +66,8 @@ def _fair_part(pid: int) -> int:
 
     try:
         full = psutil.Process(pid).memory_full_info()
+    except psutil.AccessDenied:
+        return _resident(pid)
     except psutil.Error:
         return 0
     return int(getattr(full, "pss", full.uss))  # macOS knows what is a process's own, no more

@@ -293,6 +293,7 @@ def rows(project: Project) -> Path:
         (["predict", "good", "--data", "wrong.parquet"], 2, "wrong.parquet"),
         (["conquer"], 2, "conquer"),
         (["apply", "--jobs", "0"], 2, "jobs"),
+        (["apply", "--memory", "4"], 2, "is no size"),
     ],
 )
 def test_the_exit_code_tells_done_from_wrong_usage(

@@ -521,3 +521,18 @@ def test_what_is_decided_is_told_with_its_version_and_what_it_follows(world: Wor
     assert told() == [("Judged", "r4", "fp1", 1)]
     world.apply(names=("m",))
     assert told() == [("Retired", "r9", None, None)]
+
+
+def test_what_lacked_memory_is_on_record_with_the_bound_and_tried_again_under_a_wider_one(
+    world: World,
+) -> None:
+    world.memory = 4 * 10**9
+    world.broken["fp1"] = TerminalError("train@m took 5.0 GB", reason="OutOfMemory")
+    assert world.apply(declared())["m"].reason == "OutOfMemory"
+    assert world.record().versions[0].memory == 4 * 10**9
+    world.broken.clear()
+    assert world.apply(declared())["m"].reason == "OutOfMemory"
+    assert world.trained == ["fp1"]
+    world.memory = 8 * 10**9
+    assert world.apply(declared())["m"].as_declared
+    assert world.outcomes() == [(1, "failed"), (2, "released")]

@@ -126,6 +126,7 @@ class World:
     mismatches: tuple[Mismatch, ...] = ()
     work: Callable[[Job], None] = field(default=lambda job: None)
     jobs: int = 2
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         self.target = MemoryTarget(lambda _: None)
@@ -158,7 +159,8 @@ class World:
             trainer.stop()
 
     def trainer(self, ended: Callable[[str], None] | None = None) -> Trainer:
-        return Trainer(self._train, self.folder / "logs", self.jobs, self.events.append, ended)
+        logs, listen = self.folder / "logs", self.events.append
+        return Trainer(self._train, logs, self.jobs, listen, ended, self.memory)
 
     def tools(self, trainer: Trainer, leases: Leases | None = None) -> Tools:
         return Tools(
