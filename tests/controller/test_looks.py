@@ -211,6 +211,29 @@ def test_a_newer_revision_cuts_short_what_is_wanted_no_more_and_a_revert_trains_
     assert watched.world.champion().fingerprint == "fp2", "what was cut short is held against none"
 
 
+def test_what_was_cut_short_is_recorded_though_its_first_commit_fails(watched: Watched) -> None:
+    begun = threading.Event()
+
+    def work(job: Job) -> None:
+        begun.set()
+        if job.desired.fingerprint == "fp1" and job.cancelled.wait(5):
+            raise TransientError("it was cancelled", reason="Cancelled")
+
+    watched.world.work = work
+    watched.commit(declared())
+    watched.look()
+    assert begun.wait(5)
+    watched.world.store.refuses = {"m": TransientError("the disk is full", reason="DiskFull")}
+    watched.commit(declared(fingerprint="fp2", revision="r2"))
+    watched.run()
+    assert watched.stands().reason == "DiskFull"
+    watched.world.store.refuses.clear()
+    watched.commit(declared(fingerprint="fp2", revision="r3", floor=0.4))
+    watched.run()
+    assert watched.world.outcomes() == [(1, "cancelled"), (2, "released")]
+    assert watched.world.record().versions[0].revision == "r1"
+
+
 def test_an_invalid_spec_leaves_what_is_served_and_names_what_is_wrong(watched: Watched) -> None:
     watched.commit(declared())
     watched.run()
