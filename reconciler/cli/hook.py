@@ -14,7 +14,7 @@ from reconciler.core import compilation
 from reconciler.core.hook_script import Hook
 from reconciler.core.outlook import Kind, Outlook
 from reconciler.core.runtime import LIBRARIES, declaration
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, SpecError
 
 _ROWS = 10
 
@@ -22,12 +22,23 @@ _ROWS = 10
 def run(hook: Hook) -> int:
     """Return 1 when git must not commit, else 0."""
     if hook is Hook.PRE_COMMIT:
-        return _before_commit(open_site())
+        return _asked()
     try:
         _after_merge(open_site())
     except ReconcilerError as error:  # what was merged stays merged
         sys.stdout.write(f"reconciler: no plan: {error}\n")
     return 0
+
+
+def _asked() -> int:
+    try:
+        return _before_commit(open_site())
+    except SpecError as error:
+        sys.stderr.write(f"{error}\n")
+        return _refuse((), ())
+    except ReconcilerError as error:  # a full disk, say: no reason to lose a commit
+        sys.stderr.write(f"reconciler: nothing was checked: {error}\n")
+        return 0
 
 
 def _before_commit(site: Site) -> int:

@@ -15,6 +15,8 @@ from reconciler.spec.catalogue import Catalogue
 from reconciler.spec.problems import Problem
 
 _SHARED = (SETTINGS, PARAMS, PIPELINE)
+#: Looking for more paths than these in every spec takes longer than reading all of them.
+_MANY = 500
 
 
 class Committed(WorkingTree):
@@ -38,6 +40,11 @@ class Committed(WorkingTree):
     def modes(self) -> dict[str, str]:
         """The mode of every file, by path."""
         return {path: entry.mode for path, entry in self._tree.items()}
+
+    @property
+    def declares(self) -> bool:
+        """Whether there is any file of ours."""
+        return any(path in _SHARED or _model(path) for path in self._tree)
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content; None when the commit has none of that name."""
@@ -93,9 +100,12 @@ def judged(
     Returns:
         None: nothing in it concerns a model.
     """
-    before, after = Committed(git, base), Committed(git, commit)
-    differ = None if base is None else git.differing(base, commit, deep=True)
-    models = _concerned(before, after, after.modes if differ is None else differ)
+    after = Committed(git, commit)
+    changed = None if base is None else git.differing(base, commit, deep=True)
+    if changed is None:
+        models = None if after.declares else frozenset[str]()
+    else:
+        models = _concerned(git, base, after, changed)
     if models is not None and not models:
         return None
     tree = after if models is None else Committed(git, commit, models)
@@ -110,18 +120,25 @@ def judged(
 
 
 def _concerned(
-    before: Committed, after: Committed, changed: Collection[str]
+    git: Git, base: str | None, after: Committed, changed: Collection[str]
 ) -> frozenset[str] | None:
     """Return the models that changes concern; None: all of them."""
-    if not changed:
-        return frozenset()
-    old, new = before.lines(), after.lines()
-    if old is None or new is None or before.shared() != after.shared() or RUNTIME_IMAGE in changed:
-        return None
-    lines = (name for name in {*old, *new} if old.get(name) != new.get(name))
-    specs = (name for path in changed if (name := _model(path)))
-    others = {place for path in changed if not _model(path) for place in _places(path)}
-    return frozenset({*lines, *specs, *_naming(after.specs(), others)})
+    models = {name for path in changed if (name := _model(path))}
+    others = {path for path in changed if not _model(path)}
+    if others & {*_SHARED, RUNTIME_IMAGE}:
+        before = Committed(git, base)
+        old, new = before.lines(), after.lines()
+        if old is None or new is None or RUNTIME_IMAGE in others:
+            return None
+        if before.shared() != after.shared():
+            return None
+        models |= {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    if others := others - {*_SHARED}:
+        places = {place for path in others for place in _places(path)}
+        if len(places) > _MANY:
+            return None
+        models |= {*_naming(after.specs(), places)}
+    return None if models and after.lines() is None else frozenset(models)
 
 
 def _places(path: str) -> Iterator[str]:
@@ -135,8 +152,8 @@ def _places(path: str) -> Iterator[str]:
 
 
 def _naming(specs: Mapping[str, bytes], paths: Collection[str]) -> Iterator[str]:
-    names = [path.encode() for path in paths if path not in _SHARED]
-    for path, text in specs.items() if names else ():
+    names = [path.encode() for path in paths]
+    for path, text in specs.items():
         if any(name in text for name in names):
             yield _model(path)
 

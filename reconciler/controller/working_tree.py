@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.controller import adoptable
-from reconciler.core import compilation
+from reconciler.core import compilation, models_map
 from reconciler.core.blocks import flow, scalar, with_block
 from reconciler.core.compilation import (
     PARAMS,
@@ -64,7 +64,8 @@ class WorkingTree:
         """Return what a YAML file holds; None when there is no such file."""
         text = self.read(path)
         try:
-            return None if text is None else yaml.load(text, path).data or {}
+            # the map grows with the fleet, and tells nothing of whose file it is
+            return None if text is None else yaml.load(models_map.cut(text), path).data or {}
         except yaml.YamlError:  # DVC may follow it nonetheless
             return {}
 

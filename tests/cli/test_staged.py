@@ -136,6 +136,53 @@ def test_data_that_a_spec_names_and_the_commit_lacks_is_a_problem(
     assert TWO in said
 
 
+def test_what_cannot_be_judged_now_is_not_refused(
+    two: Project, judge: Judge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spoil(two, ONE)
+    two.git("add", ONE)
+    monkeypatch.chdir(tmp_path)
+    code, said = judge()
+    assert code == 0
+    assert "nothing was checked" in said
+
+
+def test_settings_that_cannot_be_kept_in_step_are_refused(two: Project, judge: Judge) -> None:
+    text = (two.root / "params.yaml").read_text()
+    two.write("params.yaml", text.replace("\nmodels:", "\n'models':"))
+    two.git("add", "params.yaml")
+    code, said = judge()
+    assert code == 1
+    assert "git commit --no-verify" in said
+
+
+def test_a_commit_of_many_files_is_judged_whole(two: Project, judge: Judge) -> None:
+    two.git("rm", "-q", "--cached", "data/rows.csv")
+    for number in range(600):
+        two.write(f"notes/{number}", "")
+    two.git("add", "notes")
+    code, said = judge()
+    assert code == 1
+    assert "data/rows.csv" in said
+
+
+def test_the_first_commit_without_a_spec_is_none_of_ours(two: Project, judge: Judge) -> None:
+    two.git("checkout", "-q", "--orphan", "fresh")
+    two.git("rm", "-q", "-r", "--cached", ".")
+    two.git("add", "data")
+    assert judge() == (0, "")
+
+
+def test_a_map_that_is_not_as_compile_writes_it_is_judged_whole(two: Project, judge: Judge) -> None:
+    two.edit("params.yaml", "  b: {", "  # mine\n  b: {")
+    two.commit("By hand")
+    retune(two, "a", 2.0)
+    two.git("add", ONE)
+    code, said = judge()
+    assert code == 1
+    assert "params.yaml" in said
+
+
 def test_a_spec_that_is_only_meant_to_be_added_is_not_staged_yet(
     two: Project, judge: Judge
 ) -> None:
