@@ -185,6 +185,7 @@ def _follow(
     cancel: threading.Event | None,
 ) -> None:
     began, looked, timeout_s = time.monotonic(), 0.0, bounds.timeout_s
+    gauge = machine.Gauge(group.identity.pid, bounds.memory) if bounds.memory else None
     for line in group.lines():
         now = time.monotonic()
         if cancel is not None and cancel.is_set():
@@ -196,18 +197,18 @@ def _follow(
                 reason="Timeout",
                 hint="raise `spec.training.timeout`, or make the training smaller",
             )
-        if bounds.memory is not None and now - looked >= _LOOK_S:
+        if gauge is not None and now - looked >= _LOOK_S:
             looked = now
-            _check_memory(group, bounds.memory, progress.running or "DVC")
+            _check_memory(gauge, bounds, progress.running or "DVC")
         if line is not None:
             tell(progress.feed(line, now))
 
 
-def _check_memory(group: Group, bound: int, where: str) -> None:
-    held = machine.held(group.identity.pid, bound)
-    if held > bound:
+def _check_memory(gauge: machine.Gauge, bounds: Bounds, where: str) -> None:
+    held = gauge.beyond()
+    if held is not None:
         raise TerminalError(
-            f"{where} took {spoken(held)} of memory, and {spoken(bound)} are allowed",
+            f"{where} took {spoken(held)} of memory, and {spoken(bounds.memory or 0)} are allowed",
             reason="OutOfMemory",
             hint="allow more with `--memory`, or make the training smaller",
         )

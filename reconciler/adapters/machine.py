@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 #: Share of the memory that one training may take where nobody says otherwise.
 SHARE = 0.9
 _CGROUPS = Path("/sys/fs/cgroup")
+#: Seconds from one walk to the next, for each second that it takes.
+_PATIENCE = 20.0
 
 
 def memory() -> int:
     """Return the bytes of memory that this process could take: the machine's, or its cgroup's."""
-    import psutil
-
-    total = int(psutil.virtual_memory().total)
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min([total, *_limits(Path("/proc/self/cgroup"), _CGROUPS)])
 
 
@@ -23,25 +26,42 @@ def fair() -> int:
     return int(memory() * SHARE)
 
 
-def held(session: int, bound: int) -> int:
-    """Return the bytes of memory that the processes of a session hold together.
+class Gauge:
+    """Tells when the processes of a session hold more memory together than they may.
 
-    Pages that several of them share count once; as that takes a walk over their memory, they are
-    counted once per process as long as even that stays below `bound`.
+    Pages that several of them share count once. As that takes a walk over all their memory (some
+    90 ms per gigabyte), each process is taken for itself as long as even that sum, which is never
+    too low, stays below the bound; and the walks take a twentieth of the time at most.
 
     Args:
         session: Id of the session; who has left it is not counted.
-        bound: Bytes up to which the quick answer, which is never too low, is good enough.
+        bound: Bytes that they may hold.
+        clock: Monotonic seconds.
     """
-    members = _members(session)
-    quick = sum(_resident(pid) for pid in members)
-    return quick if quick <= bound or len(members) < 2 else sum(_fair_part(p) for p in members)
 
+    def __init__(
+        self, session: int, bound: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._session = session
+        self._bound = bound
+        self._clock = clock
+        self._walk_at = -math.inf
+        """When the next walk may begin."""
 
-def _members(session: int) -> list[int]:
-    import psutil
+    def beyond(self) -> int | None:
+        """Return the bytes that they hold if that is more than they may; else None."""
+        import psutil
 
-    return [pid for pid in psutil.pids() if _session(pid) == session]
+        members = [pid for pid in psutil.pids() if _session(pid) == self._session]
+        if (held := sum(map(_resident, members))) <= self._bound:
+            return None
+        if len(members) > 1:
+            began = self._clock()
+            if began < self._walk_at:
+                return None
+            held = sum(map(_fair_part, members))
+            self._walk_at = began + _PATIENCE * (self._clock() - began)
+        return held if held > self._bound else None
 
 
 def _session(pid: int) -> int:

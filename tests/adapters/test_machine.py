@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from reconciler.adapters import machine
-from reconciler.adapters.machine import _limits, fair, held, memory
+from reconciler.adapters.machine import Gauge, _limits, fair, memory
 
 MB = 1_000_000
 # A process that holds memory, and three that share it with their parent.
@@ -42,13 +42,21 @@ def family() -> Iterator[int]:
 
 
 def test_what_processes_share_counts_once_where_it_matters(family: int) -> None:
-    quick, exact = held(family, 10**12), held(family, 150 * MB)
-    assert quick > 200 * MB
-    assert 100 * MB <= exact < 150 * MB
+    assert Gauge(family, 10**12).beyond() is None
+    assert Gauge(family, 200 * MB).beyond() is None, "taken one by one they hold 400 MB"
+    held = Gauge(family, 90 * MB).beyond()
+    assert held is not None
+    assert 100 * MB <= held < 200 * MB
+
+
+def test_looking_closely_takes_a_twentieth_of_the_time_at_most(family: int) -> None:
+    times = iter([0.0, 0.3, 5.9, 6.0, 6.1, 6.2])
+    gauge = Gauge(family, 90 * MB, lambda: next(times))
+    assert [gauge.beyond() is not None for _ in range(4)] == [True, False, True, False]
 
 
 def test_of_a_session_that_is_gone_nothing_is_held() -> None:
-    assert held(2**22 + 1, 0) == 0
+    assert Gauge(2**22 + 1, 0).beyond() is None
 
 
 def test_a_training_may_take_most_of_what_there_is() -> None:
