@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from reconciler.cli import hooks
 from reconciler.cli.options import Hooking
 from reconciler.core.hook_script import Hook, script
 from reconciler.errors import UsageError
-from tests.conftest import BIN, Project
+from tests.conftest import BIN, ROOT, Project
 from tests.quick import copy, make, retune
 
 SPEC = "specs/a.yaml"
@@ -141,6 +143,7 @@ def test_a_merge_is_followed_by_a_short_plan(hooked: Project) -> None:
     assert "reconciler apply" in said
 
 
+@pytest.mark.slow
 def test_a_rebase_is_followed_by_a_plan_and_an_amended_commit_is_not(hooked: Project) -> None:
     base = hooked.git("rev-parse", "HEAD")
     hooked.write("notes", "1")
@@ -244,6 +247,7 @@ def test_the_framework_of_hooks_that_is_installed_twice_runs_once(two: Project, 
     assert set(held(two)) == {"pre-commit"}
 
 
+@pytest.mark.slow
 def test_hooks_of_dvc_go_on_working(two: Project, verb: Verb) -> None:
     two.call("dvc", "install")
     before = held(two)
@@ -344,6 +348,23 @@ def test_a_bare_repository_is_refused(two: Project, verb: Verb) -> None:
     code, said = verb(bare, "install")
     assert code == 2
     assert "bare repository" in said
+
+
+@pytest.mark.parametrize("ident", ["reconciler-validate", "reconciler-compile"])
+def test_the_framework_of_hooks_finds_what_it_calls(two: Project, ident: str) -> None:
+    listed = YAML(typ="safe").load(ROOT / ".pre-commit-hooks.yaml")
+    [found] = [hook for hook in listed if hook["id"] == ident]
+    assert (found["language"], found["pass_filenames"]) == ("python", False)
+    for path in (SPEC, "specs/runtime.txt", "params.yaml", "reconciler.yaml", "dvc.yaml"):
+        assert re.search(found["files"], path)
+    assert not re.search(found["files"], "docs/specs/a.md")
+    program, *rest = found["entry"].split()
+    assert program == "reconciler"
+    two.edit("params.yaml", "a: {data: data/rows.csv", "a: {data: data/more.csv")
+    spoil(two)
+    assert two.reconciler(*rest, check=False).returncode == 0
+    two.git("add", "-A")
+    assert two.reconciler(*rest, check=False).returncode == 1
 
 
 def test_without_the_program_a_commit_passes_and_says_so(hooked: Project) -> None:
