@@ -65,3 +65,15 @@ def test_who_is_at_work_is_told_without_disturbing_anybody(tmp_path: Path) -> No
     with workspace.alone():
         assert workspace.holder() == str(os.getpid())
     assert workspace.holder() is None
+
+
+def test_one_commit_at_a_time_is_allowed_to_change_much(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert workspace.allowed() is None
+    workspace.prepare()
+    workspace.allow("abc")
+    workspace.allow("def")
+    assert Workspace(tmp_path).allowed() == "def"
+    (workspace.base / "allowed").write_bytes(b"\xff\xfe")
+    assert workspace.allowed() is None
+    assert sorted(p.name for p in workspace.base.iterdir()) == [".gitignore", "allowed"]

@@ -126,6 +126,10 @@ class World:
     mismatches: tuple[Mismatch, ...] = ()
     work: Callable[[Job], None] = field(default=lambda job: None)
     jobs: int = 2
+    params: Params = field(default_factory=Params)
+    now: datetime = NOW
+    allowed: str | None = None
+    """The commit that may change as much at once as it does."""
     memory: int | None = None
 
     def __post_init__(self) -> None:
@@ -146,9 +150,10 @@ class World:
         """
         by_name = {m.spec.name if isinstance(m, Desired) else "m": m for m in models}
         revision = next((m.revision for m in models if isinstance(m, Desired)), "r9")
-        fleet = Fleet(revision, {}, Params(), {}, by_name, (), {}, {})
+        fleet = Fleet(revision, {}, self.params, {}, by_name, (), {}, {})
         trainer = self.trainer()
-        engine = Engine(fleet, self.tools(trainer), self.events.append, permit)
+        tools = self.tools(trainer)
+        engine = Engine(fleet, tools, self.events.append, permit, self.allowed)
         if before is not None:
             trainer.start(fleet, before, ())
             while before.fingerprint not in self.trained:
@@ -170,7 +175,7 @@ class World:
             gate=self,
             serving=Serving({"directory": self.target}, self._fetch),
             status=self.status,
-            clock=lambda: NOW,
+            clock=lambda: self.now,
             mismatches=self.mismatches,
             leasing=Leasing(leases),
         )

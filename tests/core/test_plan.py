@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.actions import (
+    Accept,
     Action,
     Cancel,
     Confirm,
@@ -147,7 +148,7 @@ class World:
                 self.released.append((bundle, Outcome.PASSED if at.accepted else at.verdict))
                 self.champion = bundle
                 self._record(bundle, released=True)
-            case Confirm(bundle) | Reject(bundle):
+            case Confirm(bundle) | Reject(bundle) | Accept(bundle):
                 self._record(bundle, released=self._at(bundle).released)
             case Fail(broken):
                 self.failures.remove(broken)
