@@ -153,6 +153,7 @@ class Looks:
             if isinstance(outcome, Snapshot):
                 self._recorded(decision)
             elif isinstance(outcome, Overtaken):  # the look after this one sees what was done
+                self._wake()
                 self._queue.add_after(key, self._backoff.failed(key))
             else:
                 self._break(decision.model, outcome)

@@ -58,9 +58,12 @@ class Watched:
         self.committer = Committer(self._store, 0.0)
         self.looks = Looks(
             self.board, self.queue, self.committer.submit, self.standings, world.events.append,
+            wake=lambda: self.woken.append(self.now),
             clock=lambda: self.now, backoff=Backoff(chance=lambda: 0.0),
         )  # fmt: skip
         self.looked: list[Key] = []
+        self.woken: list[float] = []
+        """When the refs were asked to be looked at."""
         threading.Thread(
             target=self.committer.run, args=(self.looks.committed,), daemon=True
         ).start()
@@ -320,6 +323,21 @@ def test_what_another_daemon_trains_is_waited_for_and_leases_are_given_back(
     watched.later(10.1)
     assert watched.world.trained == ["fp1"]
     assert watched.leases.held == set()
+
+
+def test_a_decision_that_another_one_overtook_has_the_refs_looked_at_and_is_planned_again(
+    watched: Watched,
+) -> None:
+    watched.commit(declared())
+    hold = Hold(by="Ada", reason="holiday", since=NOW)
+    watched.world.store.commit({"m": lambda _: with_hold(empty("m"), hold)})
+    watched.run()
+    assert watched.woken == [0.0]
+    assert watched.told() == []
+    watched.world.store.commit({"m": lambda record: empty("m")})
+    watched.commit(declared())
+    watched.later(1.1)
+    assert watched.told() == ["Released"]
 
 
 def test_a_hold_keeps_training_back_and_its_end_lets_it_go(watched: Watched) -> None:
