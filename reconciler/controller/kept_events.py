@@ -14,6 +14,8 @@ from reconciler.core.told import Level, Told
 from reconciler.errors import TransientError
 
 _DELAY_S = 1.0
+#: So many are written in one transaction, some 30 ms, for which others who write must wait.
+_AT_ONCE = 500
 
 
 class KeptEvents:
@@ -49,4 +51,5 @@ class KeptEvents:
         """Write a batch; where the store cannot be written it is lost, as the store may be."""
         with suppress(TransientError):
             self._store = self._store or self._open()
-            self._store.add_events(batch)
+            for start in range(0, len(batch), _AT_ONCE):
+                self._store.add_events(batch[start : start + _AT_ONCE])

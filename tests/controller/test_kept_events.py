@@ -63,3 +63,17 @@ def test_where_nothing_can_be_kept_nothing_fails_and_it_is_tried_again(tmp_path:
 
     found = StatusStore(tmp_path / "status.db").events()[1]
     assert [told.message for told in found] == ["last"]
+
+
+def test_thousands_at_once_are_kept_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "status.db"
+    with KeptEvents(lambda: StatusStore(path), lambda: NOON) as kept:
+        for number in range(3000):
+            kept(Decided(f"m{number}", "Released", str(number), good=True))
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            if path.exists() and len(StatusStore(path).events()[1]) == 3000:
+                break
+            time.sleep(0.05)
+    found = [int(told.message) for told in StatusStore(path).events()[1]]
+    assert found == list(range(3000))
