@@ -29,16 +29,18 @@ _FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodu
 _FASTER = ("[rejected]", "failed to update ref", "cannot lock ref", "failed to lock")
 _LONGEST = 600
 _ACCESS = ("Authentication failed", "could not read Username", "could not read Password",
-           "Permission denied", "terminal prompts disabled", "Host key verification")  # fmt: skip
+           "Permission denied (", "terminal prompts disabled", "Host key verification")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long the remote may take, in seconds."""
+    """How long calls may take, in seconds."""
 
     ask_s: float = 30.0
     push_s: float = 60.0
     fetch_s: float = 600.0
+    tidy_s: float = 120.0
+    """How long git may take to pack what is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class GitRemote:
 
     def tidy(self) -> None:
         """Have git pack the folder's objects where there are many loose ones."""
-        self._call("gc", "--auto", "--quiet", limit_s=self.limits.fetch_s)
+        self._call("gc", "--auto", "--quiet", limit_s=self.limits.tidy_s)
 
     def refusal(self, ref: str, words: str) -> TransientError:
         """Return the error for a ref that the remote does not let us move."""
