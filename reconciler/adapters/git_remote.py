@@ -28,6 +28,8 @@ _FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodu
 # How a server words that a ref was moved while the push was under way.
 _FASTER = ("[rejected]", "failed to update ref", "cannot lock ref", "failed to lock")
 _LONGEST = 600
+# What git says whatever the cause.
+_NO_NEWS = ("To ", "Please make sure you have the correct access", "and the repository exists.")
 _ACCESS = ("Authentication failed", "could not read Username", "could not read Password",
            "Permission denied (", "terminal prompts disabled", "Host key verification")  # fmt: skip
 
@@ -160,7 +162,7 @@ class GitRemote:
 
     def _words(self, stderr: bytes) -> str:
         lines = (line.strip() for line in stderr.decode(errors="replace").splitlines())
-        told = "; ".join(line for line in lines if line and not line.startswith("To "))
+        told = "; ".join(line for line in lines if line and not line.startswith(_NO_NEWS))
         return scrubbed(told, self.url)[:_LONGEST]
 
     @cached_property

@@ -170,6 +170,8 @@ def test_a_remote_that_is_away_leaves_nothing_half_written(mirror: Mirror, host:
         with pytest.raises(TransientError) as caught:
             call()
         assert caught.value.reason == "RemoteUnreachable"
+        assert "does not appear to be a git repository" in caught.value.message
+        assert "Please" not in caught.value.message
     assert mirror.git.read_ref(REF) == before
     host.back()
     assert mirror.look().deployed == before
