@@ -115,6 +115,7 @@ def test_whoever_operates_a_daemon_is_told_what_it_does(
     assert watched.reasons()[-1] == "Stopping"
 
 
+@pytest.mark.slow
 def test_a_daemon_can_do_without_probes_and_refuses_what_is_no_port(
     project: Project, tmp_path: Path
 ) -> None:
