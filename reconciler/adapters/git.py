@@ -364,7 +364,10 @@ class Git:
         check: bool = True,
     ) -> Completed:
         argv = ("git", *OPTIONS, *arguments)
-        done = process.run(argv, cwd or self.place, {**environment(), **(env or {})}, input=input)
+        # said outright, because `safe.bareRepository` may forbid to find a bare one
+        named = {"GIT_DIR": str(self.git_dir)} if self.bare else {}
+        whole = {**environment(), **named, **(env or {})}
+        done = process.run(argv, cwd or self.place, whole, input=input)
         if check and done.code != 0:
             raise self._failed(arguments[0], done)
         return done

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from reconciler.adapters import mirror_folder
 from reconciler.adapters.git import Git
-from reconciler.adapters.git_refs import is_ancestor
 from reconciler.adapters.git_remote import GitRemote, location, refspec
 from reconciler.adapters.layout import REF
 from reconciler.adapters.lease_refs import PATTERN, LeaseRefs
@@ -147,7 +146,8 @@ class Mirror:
             there = self._follow_records()
         except TransientError:
             return False
-        return there is not None and is_ancestor(self.git.common_dir, new, there)
+        lacks = there and self.git.text("rev-list", "--max-count=1", new, f"^{there}")
+        return lacks == ""
 
     def _follow_records(self) -> str | None:
         """Bring the records here, and return where they stand on the remote; None: nowhere."""

@@ -71,6 +71,15 @@ def test_the_first_look_brings_the_branch_here(mirror: Mirror, host: Host) -> No
     assert "specs/wine.yaml" in mirror.git.tree("HEAD")
 
 
+def test_a_user_who_forbids_git_to_find_bare_repositories_has_a_mirror_all_the_same(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+    git(tmp_path, "config", "--global", "safe.bareRepository", "explicit")
+    mirror = Mirror.open(tmp_path / "near", host.url, "main")
+    assert mirror.look().revision == mirror.git.resolve("HEAD")
+
+
 def test_a_look_at_a_remote_at_rest_asks_once_and_brings_nothing(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
