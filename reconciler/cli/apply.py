@@ -72,7 +72,10 @@ def _allow(rev: str) -> str:
     site.workspace.allow(commit)
     if (holder := site.workspace.holder()) is None:
         return ""
-    return f"commit {commit[:7]} is allowed; process {holder}, at work here, goes on with it"
+    return (
+        f"commit {commit[:7]} is allowed: process {holder} is at work here, and goes on with it if"
+        " it is a daemon; after an `apply`, run this again"
+    )
 
 
 def _shared(console: Console) -> int:

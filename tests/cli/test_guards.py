@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.git import Git
+from reconciler.adapters.memo import Memo
 from reconciler.cli.wiring import Site
 from reconciler.controller.workspace import Workspace
 from reconciler.core.record import Record
@@ -73,6 +74,11 @@ def champions(project: Project) -> dict[str, int | None]:
     return {name: champion and champion["number"] for name, champion in found.items()}
 
 
+def in_production(project: Project, *names: str) -> list[int | None]:
+    found = champions(project)
+    return [found[name] for name in names]
+
+
 def exits(done: subprocess.CompletedProcess[str], code: int) -> str:
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -87,7 +93,6 @@ def test_an_emptied_specs_folder_retires_nothing_until_that_is_allowed(fleet: Pr
     planned = exits(fleet.reconciler("plan", "--detailed-exitcode", check=False), 1)
     assert planned.count(told) == 1
     assert "14 blocked" in planned
-    assert fleet.plan()["m03"]["reason"] == "MassChange"
     assert told in fleet.reconciler("plan", "--output", "markdown").stdout
     applied = exits(fleet.reconciler("apply", check=False), 1)
     assert applied.count(told) == 1
@@ -96,13 +101,11 @@ def test_an_emptied_specs_folder_retires_nothing_until_that_is_allowed(fleet: Pr
     why = fleet.reconciler("why", "m03").stdout
     assert why.startswith(f"m03 waits for a person: {told}")
     assert "revert it, or allow it with `reconciler apply --allow-mass-change`" in why
-    assert exits(fleet.reconciler("apply", "m03", check=False), 1).count(told) == 1
     fleet.git("revert", "--no-edit", "HEAD")
     assert "14 models are as declared" in exits(fleet.reconciler("apply"), 0)
     assert champions(fleet) == before
 
     fleet.git("revert", "--no-edit", "HEAD")
-    exits(fleet.reconciler("apply", check=False), 1)
     exits(fleet.reconciler("apply", "--allow-mass-change"), 0)
     assert set(champions(fleet).values()) == {None}
     assert not list((fleet.root / "releases").glob("*/current"))
@@ -122,14 +125,13 @@ def test_most_of_a_fleet_is_replaced_only_once_that_commit_is_allowed(fleet: Pro
     assert told in exits(fleet.reconciler("apply", check=False), 1)
     assert told in fleet.reconciler("plan", "--from", "HEAD~1").stdout
     assert fleet.reconciler("plan", "--allow-mass-change").stdout.count("> release ") == 12
-    assert set(champions(fleet).values()) == {2}
 
     (fleet.root / "specs" / "broken.yaml").unlink()
     settle(fleet, "Remove what is wrong")
     exits(fleet.reconciler("apply", "m05", "--allow-mass-change"), 0)
     assert champions(fleet)["m05"] == 1
     assert "14 models are as declared" in exits(fleet.reconciler("apply"), 0)
-    assert [champions(fleet)[name] for name in NAMES] == [1] * 12 + [2] * 2
+    assert in_production(fleet, *NAMES) == [1] * 12 + [2] * 2
 
 
 def test_a_kept_plan_holds_a_mass_change_where_it_was_made_with_leave(fleet: Project) -> None:
@@ -144,7 +146,7 @@ def test_a_kept_plan_holds_a_mass_change_where_it_was_made_with_leave(fleet: Pro
     assert "reconciler plan --allow-mass-change --out FILE" in refused.stderr
     fleet.reconciler("plan", "--allow-mass-change", "--out", "let.json")
     exits(fleet.reconciler("apply", "--plan", "let.json"), 0)
-    assert [champions(fleet)[name] for name in NAMES] == [2] * 2 + [None] * 12
+    assert in_production(fleet, *NAMES) == [2] * 2 + [None] * 12
 
 
 def test_a_commit_is_allowed_for_whoever_is_at_work(fleet: Project) -> None:
@@ -153,7 +155,7 @@ def test_a_commit_is_allowed_for_whoever_is_at_work(fleet: Project) -> None:
     with workspace.alone():
         done = fleet.reconciler("apply", "--allow-mass-change", check=False)
     said = exits(done, 1)
-    assert f"commit {head[:7]} is allowed; process " in said
+    assert f"commit {head[:7]} is allowed: process " in said
     assert workspace.allowed() == head
 
 
@@ -171,14 +173,16 @@ def test_in_a_freeze_models_are_trained_and_releases_wait(fleet: Project) -> Non
         "m00": "retrain", "m01": "blocked", "m02": "blocked", "m03": "unchanged", "m10": "release",
     }  # fmt: skip
     applied = exits(fleet.reconciler("apply", check=False), 1)
+    assert f"m00, m01, m02: {waits}" in fleet.reconciler("status").stdout
     assert "✓ m00: accepted, its release waits" in applied
     assert f"… m00, m01, m02: Frozen: {waits}" in applied
-    assert {n: champions(fleet)[n] for n in ("m00", "m01", "m02", "m10")} == {
-        "m00": 2, "m01": 2, "m02": 2, "m10": 1,
-    }  # fmt: skip
+    assert in_production(fleet, "m00", "m01", "m02", "m10") == [2, 2, 2, 1]
     state = fleet.status()["m00"]
     assert (state["sync"], state["health"], state["reason"]) == ("OutOfSync", "Healthy", "Frozen")
     assert [v["outcome"] for v in state["record"]["versions"]][-1] == "accepted"
+    known = (Memo(fleet.root / ".reconciler" / "settled.json").read() or {})["models"]
+    assert "m03" in known
+    assert not {"m00", "m01", "m02"} & set(known)  # what waits for time is asked about each time
     assert fleet.reconciler("why", "m00").stdout.startswith(f"m00 waits for time: {waits}")
     history = json.loads(fleet.reconciler("history", "m00", "-o", "json").stdout)
     assert history["commits"][0]["what"] == "Accept m00 3"
@@ -190,9 +194,7 @@ def test_in_a_freeze_models_are_trained_and_releases_wait(fleet: Project) -> Non
     settle(fleet, "End the freeze")
     applied = exits(fleet.reconciler("apply"), 0)
     assert "train" not in applied
-    assert {n: champions(fleet)[n] for n in ("m00", "m01", "m02")} == {
-        "m00": 3, "m01": 1, "m02": None,
-    }  # fmt: skip
+    assert in_production(fleet, "m00", "m01", "m02") == [3, 1, None]
 
 
 def test_a_wrong_window_is_told_with_its_line_and_changes_nothing(fleet: Project) -> None:
