@@ -28,6 +28,7 @@ _FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodu
 # How a server words that a ref was moved while the push was under way.
 _FASTER = ("[rejected]", "failed to update ref", "cannot lock ref", "failed to lock")
 _LONGEST = 600
+_MOST = 500  # refs in one push: the system bounds the length of a command
 # What git says whatever the cause.
 _NO_NEWS = ("To ", "Please make sure you have the correct access", "and the repository exists.")
 _ACCESS = ("Authentication failed", "could not read Username", "could not read Password",
@@ -106,18 +107,12 @@ class GitRemote:
         Raises:
             TransientError: `RemoteUnreachable`; some may have moved all the same.
         """
-        leases = [f"--force-with-lease={r}:{o or ''}" for r, o in (expected or {}).items()]
-        specs = [f"{oid or ''}:{ref}" for ref, oid in moves.items()]
-        argv = ("push", *_PUSH, *leases, "--", self.url, *specs)
-        done = self._call(*argv, limit_s=self.limits.push_s, check=False)
-        lines = [line.split("\t") for line in os.fsdecode(done.stdout).splitlines()]
-        told = {parts[1].rpartition(":")[2]: parts for parts in lines if len(parts) == 3}
-        if done.code and not any(flag == "!" for flag, *_ in told.values()):
-            raise self._failed("push", done.code, done.stderr)
-        if cut := next((p[2] for p in told.values() if p[2].startswith("[remote failure]")), None):
-            raise self._unreachable("push", cut)
-        heard = self._words(done.stderr)
-        return {r: self._refused(p[2], heard) for r, p in told.items() if p[0] == "!"}
+        refused: dict[str, Refused] = {}
+        refs = list(moves)
+        for some in (refs[n : n + _MOST] for n in range(0, len(refs), _MOST)):
+            leases = {ref: expected[ref] for ref in some} if expected is not None else {}
+            refused |= self._push({ref: moves[ref] for ref in some}, leases)
+        return refused
 
     def tidy(self) -> None:
         """Have git pack the folder's objects where there are many loose ones."""
@@ -130,6 +125,22 @@ class GitRemote:
             reason="RemoteRefused",
             hint=f"allow who pushes here to create, move and delete {ref}",
         )
+
+    def _push(
+        self, moves: Mapping[str, str | None], expected: Mapping[str, str | None]
+    ) -> dict[str, Refused]:
+        leases = [f"--force-with-lease={ref}:{oid or ''}" for ref, oid in expected.items()]
+        specs = [f"{oid or ''}:{ref}" for ref, oid in moves.items()]
+        argv = ("push", *_PUSH, *leases, "--", self.url, *specs)
+        done = self._call(*argv, limit_s=self.limits.push_s, check=False)
+        lines = [line.split("\t") for line in os.fsdecode(done.stdout).splitlines()]
+        told = {parts[1].rpartition(":")[2]: parts for parts in lines if len(parts) == 3}
+        if done.code and not any(flag == "!" for flag, *_ in told.values()):
+            raise self._failed("push", done.code, done.stderr)
+        if cut := next((p[2] for p in told.values() if p[2].startswith("[remote failure]")), None):
+            raise self._unreachable("push", cut)
+        heard = self._words(done.stderr)
+        return {r: self._refused(p[2], heard) for r, p in told.items() if p[0] == "!"}
 
     def _refused(self, summary: str, heard: str) -> Refused:
         outrun = any(word in summary for word in _FASTER)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.git import RECONCILER
 from reconciler.adapters.git_remote import GitRemote, Limits
 from reconciler.adapters.holder import Holder, read_claim
-from reconciler.adapters.lease_refs import ref_of
+from reconciler.adapters.lease_refs import PATTERN, ref_of
 from reconciler.adapters.stopping import Stop
 from reconciler.errors import TransientError
 
@@ -69,6 +70,10 @@ class RemoteLeases:
         self._ttl_s = ttl_s
         self._lost = lost
         self._beats = 0
+        self._sign = ""
+        """The commit that leases of ours point to since the last renewal; empty: none yet."""
+        self._claims: dict[str, Holder] = {}
+        """Who stands in commits that were read, by id."""
         self._held: dict[str, _Held] = {}
         self._returned: dict[str, _Held] = {}
         self._state = threading.Lock()  # of the two above; never held while the remote is asked
@@ -102,15 +107,24 @@ class RemoteLeases:
         self._wake.set()
 
     def beat(self) -> None:
-        """Renew what we hold, delete what was given back and what nobody renews: by one push.
+        """Renew what we hold, and delete what was given back and what nobody wants.
 
         Raises:
             TransientError: The remote is away; nothing is lost before the lease runs out.
         """
         with self._network:
-            gone = self._beat(self._remote, self._abandoned())
+            gone = self._renew()
         for fingerprint, said in gone.items():
             self._lost(fingerprint, said)
+
+    def flush(self) -> None:
+        """Delete what was given back.
+
+        Raises:
+            TransientError: The remote is away; the next beat does it.
+        """
+        with self._network:
+            self._delete(self._remote, {})
 
     def start(self) -> None:
         """Renew the leases from a thread, until `close`."""
@@ -129,15 +143,20 @@ class RemoteLeases:
                 self._returned |= self._held
                 self._held = {}
             with contextlib.suppress(TransientError):  # then they run out
-                self._beat(remote, {})
+                self._delete(remote, {})
 
     def _live(self) -> None:
+        due = time.monotonic() + self._ttl_s / 3
         while not self._stop.asked():
-            self._wake.wait(self._ttl_s / 3)
+            self._wake.wait(max(0.0, due - time.monotonic()))
             self._wake.clear()
-            if not self._stop.asked():
-                with contextlib.suppress(TransientError):  # looks tell of it; the next beat is due
-                    self.beat()
+            beats = time.monotonic() >= due
+            if beats:
+                due = time.monotonic() + self._ttl_s / 3
+            try:
+                self.beat() if beats else self.flush()
+            except TransientError:  # looks tell of it
+                due = min(due, time.monotonic() + self._ttl_s / 12)
 
     def _take(self, fingerprint: str) -> str | None:
         with self._state:
@@ -155,14 +174,16 @@ class RemoteLeases:
     def _claim(self, fingerprint: str) -> str | None:
         """Move the ref to a commit of ours, or return whose it is."""
         ref, seen = ref_of(fingerprint), self._seen.get(fingerprint)
+        if seen is not None and self._whose(fingerprint, seen) == self._holder:
+            seen = self._ask(fingerprint)  # a push whose answer was lost, or old news
         while True:
             whose = self._whose(fingerprint, seen) if seen else None
-            if seen is not None and whose == self._holder:  # a push whose answer was lost
+            if seen is not None and whose == self._holder:
                 oid = seen.oid
                 break
             if seen is not None and not self._free(seen, whose):
                 return self._sentence(whose)
-            oid = self._commit()
+            oid = self._sign = self._sign or self._commit()
             refused = self._remote.push({ref: oid}, {ref: seen.oid if seen else None}).get(ref)
             if refused is None:
                 break
@@ -174,8 +195,7 @@ class RemoteLeases:
         return None
 
     def _ask(self, fingerprint: str) -> Seen | None:
-        ref = ref_of(fingerprint)
-        self._seen.note_one(fingerprint, self._remote.refs(ref).get(ref))
+        self._seen.note(self._remote.refs(PATTERN))
         return self._seen.get(fingerprint)
 
     def _free(self, seen: Seen, whose: Holder | None) -> bool:
@@ -184,12 +204,21 @@ class RemoteLeases:
         return ours or self._seen.age_s(seen) >= self._ttl_s
 
     def _whose(self, fingerprint: str, seen: Seen) -> Holder | None:
-        if self._git.ids([seen.oid]) == (None,):
+        if seen.oid not in self._claims:
+            self._read([seen.oid])
+        if seen.oid not in self._claims:
             with contextlib.suppress(TransientError):  # it may just have been given back
                 self._remote.fetch(ref_of(fingerprint))
-        if self._git.ids([seen.oid]) == (None,):
-            return None
-        return read_claim(self._git.blobs([seen.oid])[seen.oid])
+                self._read([seen.oid])
+        return self._claims.get(seen.oid)
+
+    def _read(self, oids: Iterable[str]) -> None:
+        """Learn who stands in commits, as far as they are here."""
+        wanted = list(dict.fromkeys(oids))
+        here = [oid for oid in self._git.ids(wanted) if oid is not None] if wanted else []
+        for oid, commit in self._git.blobs(here).items():
+            if (claim := read_claim(commit)) is not None:
+                self._claims[oid] = claim
 
     def _sentence(self, whose: Holder | None) -> str:
         by = f"the daemon on {whose.host}, process {whose.pid}" if whose else "another daemon"
@@ -201,26 +230,32 @@ class RemoteLeases:
         said = self._holder.claim(self._beats)
         return self._git.commit_tree(empty, [], said, RECONCILER, datetime.now(UTC))
 
-    def _beat(self, remote: GitRemote, ending: dict[str, str]) -> dict[str, str]:
+    def _renew(self) -> dict[str, str]:
         """Return whose the leases are that turn out to be no longer ours, as sentences."""
+        self._delete(self._remote, self._abandoned())
         with self._state:
             held = {name: lease.oid for name, lease in self._held.items()}
-            ending = {**ending, **{name: lease.oid for name, lease in self._returned.items()}}
-        if not held and not ending:
-            return {}
-        oid = self._commit() if held else None
-        moves = dict.fromkeys(map(ref_of, held), oid) | dict.fromkeys(map(ref_of, ending))
-        refused = remote.push(moves, {ref_of(n): o for n, o in (held | ending).items()})
+        self._sign = oid = self._commit() if held else ""
+        moves: dict[str, str | None] = dict.fromkeys(map(ref_of, held), oid)
+        refused = self._remote.push(moves, {ref_of(n): o for n, o in held.items()}) if held else {}
+        for name in held:
+            if ref_of(name) not in refused:
+                self._stands_at(name, oid)
+        outrun = [n for n in held if (why := refused.get(ref_of(n))) is not None and why.outrun]
+        return {name: said for name in outrun if (said := self._taken_over(name)) is not None}
+
+    def _delete(self, remote: GitRemote, others: Mapping[str, str]) -> None:
+        """Delete what was given back, and `others`, where they still stand as we know them."""
+        with self._state:
+            ending = {**others, **{name: lease.oid for name, lease in self._returned.items()}}
+        if ending:
+            moves: dict[str, str | None] = dict.fromkeys(map(ref_of, ending))
+            remote.push(moves, {ref_of(name): oid for name, oid in ending.items()})
         for name in ending:
             self._seen.note_one(name, None)
         with self._state:
             for name in ending:
                 self._returned.pop(name, None)
-        for name in held:
-            if oid is not None and ref_of(name) not in refused:
-                self._stands_at(name, oid)
-        outrun = [n for n in held if (why := refused.get(ref_of(n))) is not None and why.outrun]
-        return {name: said for name in outrun if (said := self._taken_over(name)) is not None}
 
     def _stands_at(self, fingerprint: str, oid: str) -> None:
         """Note where a lease of ours stands, which may have been given back meanwhile."""
@@ -241,11 +276,9 @@ class RemoteLeases:
 
     def _former(self, others: Mapping[str, Seen]) -> set[str]:
         """Return those of `others` that we took in earlier runs; their commits are here."""
-        names = list(others)
-        found = self._git.ids([others[name].oid for name in names]) if names else ()
-        here = {name: oid for name, oid in zip(names, found, strict=True) if oid is not None}
-        commits = self._git.blobs(here.values())
-        claims = {name: read_claim(commits[oid]) for name, oid in here.items()}
+        self._read(seen.oid for seen in others.values() if seen.oid not in self._claims)
+        claims = {name: self._claims.get(seen.oid) for name, seen in others.items()}
+        self._claims = {others[name].oid: claim for name, claim in claims.items() if claim}
         return {n for n, claim in claims.items() if claim and claim.id == self._holder.id}
 
     def _taken_over(self, fingerprint: str) -> str | None:

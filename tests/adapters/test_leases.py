@@ -194,6 +194,22 @@ def test_all_leases_are_renewed_by_one_push(one: Daemon, monkeypatch: pytest.Mon
     assert asked == ["push"]
 
 
+def test_more_leases_than_one_command_can_name_are_renewed_by_several(
+    one: Daemon, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [letter * 64 for letter in "abcde"]
+    for name in names:
+        one.leases.take(name)
+    before = [host.ref(ref_of(name)) for name in names]
+    monkeypatch.setattr("reconciler.adapters.git_remote._MOST", 2)
+    asked = told(one, monkeypatch)
+    one.leases.beat()
+    assert asked == ["push"] * 3
+    after = {host.ref(ref_of(name)) for name in names}
+    assert len(after) == 1
+    assert not after & {*before}
+
+
 def test_a_daemon_that_was_started_again_has_its_leases_at_once(
     one: Daemon, host: Host, tmp_path: Path
 ) -> None:
@@ -283,16 +299,20 @@ def test_a_remote_that_is_away_takes_no_lease_from_its_holder(one: Daemon, host:
     assert one.lost == {}
 
 
-def test_the_thread_renews_gives_back_and_ends(host: Host, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ttl_s", [0.6, 60.0])
+def test_the_thread_renews_gives_back_and_ends(host: Host, tmp_path: Path, ttl_s: float) -> None:
     daemon = Daemon(host, tmp_path / "one")
-    leases = RemoteLeases(daemon.mirror, holder(tmp_path / "one"), 0.6)
+    leases = RemoteLeases(daemon.mirror, holder(tmp_path / "one"), ttl_s)
     leases.start()
     leases.take(FIRST)
     leases.take(SECOND)
     first = host.ref(ref_of(FIRST))
-    assert eventually(lambda: host.ref(ref_of(FIRST)) != first)
+    if ttl_s < 1:
+        assert eventually(lambda: host.ref(ref_of(FIRST)) != first)
     leases.give_back(SECOND)
+    began = time.monotonic()
     assert eventually(lambda: host.ref(ref_of(SECOND)) is None)
+    assert time.monotonic() - began < 5, "at once, and not at the next renewal"
     leases.close()
     assert host.ref(ref_of(FIRST)) is None
     with pytest.raises(TransientError):
