@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 TTL_S = 300.0
 _SWEPT_AFTER = 4  # lengths of a lease, after which one that nobody wants any more is removed
+_FIRST_S = 5.0  # after the start: a look has seen by then what a killed run has left
 _MOST_SWEPT = 200  # in one push
 _FAREWELL = Limits(push_s=1.5)
 
@@ -132,7 +133,7 @@ class RemoteLeases:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop renewing, and let others have everything; within a few seconds, or not at all."""
+        """Stop renewing, and let others have what is ours; within a few seconds, or not at all."""
         self._stop.end(0)
         self._wake.set()
         if self._thread is not None:
@@ -143,10 +144,10 @@ class RemoteLeases:
                 self._returned |= self._held
                 self._held = {}
             with contextlib.suppress(TransientError):  # then they run out
-                self._delete(remote, {})
+                self._delete(remote, self._abandoned())
 
     def _live(self) -> None:
-        due = time.monotonic() + self._ttl_s / 3
+        due = time.monotonic() + min(_FIRST_S, self._ttl_s / 3)
         while not self._stop.asked():
             self._wake.wait(max(0.0, due - time.monotonic()))
             self._wake.clear()

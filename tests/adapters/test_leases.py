@@ -279,6 +279,21 @@ def test_a_lease_of_an_earlier_run_that_is_wanted_no_more_is_removed_at_once(
     assert host.ref(ref_of(SECOND))
 
 
+@pytest.mark.parametrize("close", [False, True])
+def test_the_thread_and_the_end_remove_what_a_killed_run_left(
+    one: Daemon, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, close: bool
+) -> None:
+    monkeypatch.setattr("reconciler.adapters.leases._FIRST_S", 60.0 if close else 0.2)
+    one.leases.take(FIRST)
+    again = Daemon(host, tmp_path / "one")
+    again.mirror.look()
+    again.leases.start()
+    if close:
+        again.leases.close()
+    assert eventually(lambda: host.ref(ref_of(FIRST)) is None)
+    again.leases.close()
+
+
 def test_a_remote_that_allows_no_leases_is_quoted(one: Daemon, host: Host) -> None:
     host.hook("update", 'case "$1" in refs/reconciler/*) echo branches only >&2; exit 1;; esac')
     with pytest.raises(TransientError, match="branches only") as caught:
