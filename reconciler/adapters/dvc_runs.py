@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,13 @@ def install(known: Sequence[Block], terms: Terms) -> bool:
         cache = _needed()
     except (ImportError, AttributeError):
         return False
-    own: Callable[[Any, Any], Any] = cache._load
     offers: dict[str, list[Block]] = {}
     for block in known:
         offers.setdefault(_key(block), []).append(block)
     source: list[_Source] = []
 
     def load(self: Any, stage: Any) -> Any:
-        found = own(self, stage)
+        found = _newest(self, stage)
         if found is not None and _whole(self, stage, found):
             return found
         if not source:
@@ -153,9 +152,8 @@ class _Run:
 
     def _own(self) -> list[Block]:
         """Return the local entries, the newest first; one that is not of this key goes."""
-        folder = Path(self._path("_")).parent
-        found = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        entries = {path: self._cache._load_cache(self.key, path.name) for path in found}
+        files = _files(self._cache, self.key)
+        entries = {path: self._cache._load_cache(self.key, path.name) for path in files}
         for path, entry in entries.items():
             if entry and _key(entry) != self.key:  # DVC would take it for this stage's
                 path.unlink()
@@ -163,6 +161,25 @@ class _Run:
 
     def _path(self, value: str) -> str:
         return str(self._cache._get_cache_path(self.key, value))
+
+
+def _newest(cache: Any, stage: Any) -> Block | None:
+    """Return the newest local entry; None: there is none.
+
+    DVC's own way fails for good where a DVC was killed before it had written the first one.
+    """
+    from dvc.stage.cache import _get_stage_hash
+
+    key = _get_stage_hash(stage)
+    found = (cache._load_cache(key, path.name) for path in _files(cache, key)) if key else ()
+    return next((entry for entry in found if entry), None)
+
+
+def _files(cache: Any, key: str) -> list[Path]:
+    """Return the local files of a key, the newest first; what was never finished is none."""
+    folder = Path(cache._get_cache_path(key, "_")).parent
+    found = [path for path in folder.glob("*") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def _push(cache: Any, patience_s: float) -> list[tuple[str, str]]:

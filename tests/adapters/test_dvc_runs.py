@@ -83,6 +83,20 @@ def test_the_entries_of_one_run_go_there_and_back_as_dvc_wrote_them_and_no_other
     assert entries(root / ".dvc" / "cache") == own
 
 
+def test_what_a_killed_dvc_has_left_of_an_entry_stops_no_later_run(root: Path) -> None:
+    done = train(root)
+    keys = {path.parent for path in (root / ".dvc" / "cache" / "runs").glob("*/*/*")}
+    assert len(keys) == len(STAGES)
+    for key in keys:
+        for entry in key.iterdir():
+            entry.unlink()
+    assert train(root).ran == done.ran  # from folders without an entry
+
+    for key in keys:
+        (key / ".PjYKd5kSLqPgQmWcZGcb9i.tmp").write_text("cmd: something els")
+    assert train(root).ran == ()
+
+
 def test_what_a_colleague_reproduced_and_pushed_with_dvc_alone_is_not_run_again(
     root: Path, remote: Path
 ) -> None:

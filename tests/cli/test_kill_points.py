@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 VERB = ("apply", "--jobs", "2")
 #: How many points of each scene are cut: 25 in all.
-SHARES = {"first": 6, "second": 6, "retired": 8, "steered": 5}
+SHARES = {"first": 4, "second": 5, "retired": 11, "steered": 5}
 CASES = [(scene, n) for scene, share in SHARES.items() for n in range(share)]
 
 
