@@ -60,6 +60,8 @@ class Daemon:
         self.lines: list[dict[str, object]] = []
         self.peak_mb = 0.0
         self.deepest = 0
+        self.observed = True
+        """Whether it is looked at all the time, which costs it something."""
         for work in (self._read, self._measure):
             threading.Thread(target=work, daemon=True).start()
 
@@ -137,7 +139,7 @@ class Daemon:
         while self._child.poll() is None:
             try:
                 self.peak_mb = max(self.peak_mb, self.rss_mb())
-                if self.lines:
+                if self.lines and self.observed:
                     self.deepest = max(self.deepest, self.deepest_now())
             except (psutil.Error, OSError):
                 pass
@@ -267,6 +269,7 @@ def idle(aside: Path, models: int, seconds: float) -> None:
         watch.rest(5)
     with daemon(root, env) as watch:
         watch.rest(5)
+        watch.observed = False
         before, began = watch.cpu_s(), time.monotonic()
         time.sleep(seconds)
         share = 100 * (watch.cpu_s() - before) / (time.monotonic() - began)
