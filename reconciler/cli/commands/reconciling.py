@@ -107,7 +107,9 @@ def watch(
     memory: Memory = None,
     interval: Annotated[
         float,
-        typer.Option("--interval", metavar="SECONDS", min=0.1, help="Look this often, unasked."),
+        typer.Option(
+            "--interval", metavar="SECONDS", min=0.1, help="Look unasked this often. Default: 60."
+        ),
     ] = 60.0,
     once: Annotated[
         bool, typer.Option("--once", help="End once nothing is left that can be done now.")
