@@ -99,8 +99,14 @@ class Git:
         )
 
     def read_ref(self, ref: str) -> str | None:
-        """Return the commit that the full name `ref` points to; None when there is no such ref."""
+        """Return the commit that the full name `ref` points to; None when there is no such ref.
+
+        Raises:
+            ReconcilerError: Git cannot say.
+        """
         done = self._git("rev-parse", "--verify", "--quiet", ref, check=False)
+        if done.code not in (0, 1):
+            raise self._failed("rev-parse", done)
         return done.stdout.decode().strip() if done.code == 0 else None
 
     def ids(self, names: Sequence[str]) -> tuple[str | None, ...]:

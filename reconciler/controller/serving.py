@@ -51,16 +51,19 @@ class Serving:
     def converge(self, name: str, spec: ModelSpec | None, record: Record | None) -> TargetPlan:
         """Act until the targets serve what the record says, and return how it ended.
 
-        A model that is declared has one target; one that is not is withdrawn everywhere.
+        A model that is declared has one target; one that is retired is withdrawn everywhere.
+        Without a record nothing is: that the branch of records is gone retires no model.
 
         Raises:
             TransientError: A target cannot be reached or written.
             TerminalError: The bundle is nowhere to be had whole.
         """
+        if record is None:
+            return _unrecorded(any(target.observe(name) for target in self._targets.values()))
         own = spec.spec.deployment.target if spec else None
         plan = TargetPlan("NotReleased", "no version is released")
         for known, target in self._targets.items():
-            champion = record.champion.bundle_digest if record and record.champion else None
+            champion = record.champion.bundle_digest if record.champion else None
             if own is not None and known != own:
                 champion = None
             done = self._bring(name, target, champion, record)
@@ -79,11 +82,12 @@ class Serving:
         """
         target = self._targets.get(spec.spec.deployment.target) if spec else None
         champion = record.champion.bundle_digest if record and record.champion else None
-        return plan_target(champion, _seen(target, name) if target else Seen(champion))
+        seen = _seen(target, name) if target else Seen(champion)
+        return (
+            _unrecorded(seen.digest is not None) if record is None else plan_target(champion, seen)
+        )
 
-    def _bring(
-        self, name: str, target: Target, champion: str | None, record: Record | None
-    ) -> TargetPlan:
+    def _bring(self, name: str, target: Target, champion: str | None, record: Record) -> TargetPlan:
         done: TargetPlan | None = None
         for steps in range(_STEPS):
             plan = plan_target(champion, _seen(target, name))
@@ -95,7 +99,6 @@ class Serving:
                     target.tidy(name)
                     return plan if steps == 0 else replace(plan, acted=True)
                 case Converge(digest):
-                    assert record is not None
                     if expected := self._expected:
                         self._expected = ()
                         self._gather(expected)
@@ -103,6 +106,12 @@ class Serving:
                 case Withdraw():
                     target.withdraw(name)
         return plan
+
+
+def _unrecorded(served: bool) -> TargetPlan:
+    if served:
+        return TargetPlan("NotRecorded", "what is served has no record, and stays as it is")
+    return TargetPlan("NotReleased", "no version is released")
 
 
 def _seen(target: Target, name: str) -> Seen:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from reconciler.adapters.deployed import DeployedStore
+from reconciler.adapters.snapshot import Snapshot
 from reconciler.controller.backoff import Backoff
 from reconciler.controller.board import Board
 from reconciler.controller.committing import Committer
@@ -351,6 +352,19 @@ def test_a_hold_keeps_training_back_and_its_end_lets_it_go(watched: Watched) -> 
     watched.commit(declared())
     watched.run()
     assert watched.stands().as_declared
+
+
+def test_records_that_are_gone_take_nothing_out_of_production(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.commit(declared(), declared("n", "fpn"))
+    watched.run()
+    monkeypatch.setattr(watched.world.target, "withdraw", pytest.fail)
+    watched.world.store.snapshot = Snapshot(None)
+    watched.commit(declared(revision="r2"))
+    watched.run()
+    assert watched.stands().as_declared, "its record is made anew"
+    assert served(watched, "n") is not None, "nothing on record has retired it"
 
 
 def test_keys_of_release_and_target_are_looked_at_apart(watched: Watched) -> None:

@@ -16,6 +16,7 @@ from reconciler.controller.serving import Serving
 from reconciler.core import record as records
 from reconciler.core.record import Outcome, Pointer, Record, Version
 from reconciler.errors import TerminalError
+from tests.controller.world import declared
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -76,8 +77,16 @@ def test_what_nothing_releases_is_withdrawn_once(serving: Serving, target: Count
     serving.converge("m", None, released())
     retired = records.retire(released(), "r2")
     assert serving.converge("m", None, retired).reason == "NotReleased"
-    assert serving.converge("m", None, None).reason == "NotReleased"
+    assert serving.converge("m", None, retired).reason == "NotReleased"
     assert target.acts == ["converge", "withdraw"]
+
+
+def test_what_has_no_record_is_never_withdrawn(serving: Serving, target: Counting) -> None:
+    assert serving.converge("m", None, None).reason == "NotReleased"
+    serving.converge("m", None, released())
+    assert serving.converge("m", None, None).reason == "NotRecorded"
+    assert serving.converge("m", declared().spec, None).reason == "NotRecorded"
+    assert target.acts == ["converge"]
 
 
 def test_a_bundle_that_is_nowhere_leaves_what_is_served(target: Counting, tmp_path: Path) -> None:
@@ -117,7 +126,7 @@ def test_what_was_done_at_a_target_is_told_once_it_has_helped(
     serving.converge("m", None, released("0"))
     target.damage("m", TerminalError("a flipped byte"))
     serving.converge("m", None, released("0"))
-    serving.converge("m", None, None)
+    serving.converge("m", None, records.retire(released("0"), "r2"))
     assert [(e.reason, e.target) for e in told if isinstance(e, Served)] == [
         ("RolledOut", target.name), ("Healed", target.name), ("Withdrawn", target.name),
     ]  # fmt: skip
