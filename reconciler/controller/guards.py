@@ -25,8 +25,8 @@ class _Asked:
 
     def holds(self, now: datetime) -> bool:
         """Return whether the answer is the same now, wherever the clock has jumped to."""
-        if self.said is None:
-            return now == self.at
+        if self.said is None:  # freezes begin on the second
+            return now.replace(microsecond=0) == self.at.replace(microsecond=0)
         return self.at <= now < (self.said.until or self.at + _KEPT)
 
 
