@@ -173,14 +173,18 @@ def unless_steered(change: Change, seen: Record | None) -> Change:
     """Return `change` for a record that nobody has steered since it was `seen`.
 
     Raises:
-        Overtaken: From the change: a hold came or went, another version is in production, or one
-            was added, perhaps this very one by a push whose answer never came.
+        Overtaken: From the change: a hold came or went, another version is in production, one
+            was added, perhaps this very one by a push whose answer never came; or somebody else
+            has put just this on record.
     """
 
     def guarded(record: Record | None) -> Record:
         if _steered(record) != _steered(seen):
             raise Overtaken
-        return change(record)
+        after = change(record)
+        if after == record and record != seen:
+            raise Overtaken
+        return after
 
     return guarded
 

@@ -94,6 +94,15 @@ def test_what_a_person_has_steered_meanwhile_is_not_overridden() -> None:
     assert writing.store.snapshot.records["a"].holds == (hold,)
 
 
+def test_what_somebody_else_has_decided_meanwhile_is_no_decision_of_ours() -> None:
+    writing = Writing()
+    writing.store.commit({"a": decisions.retire("a", "r1").change})
+    writing.submit("a", seen=None)
+    writing.finish()
+    assert isinstance(writing.told[0][1], Overtaken)
+    assert len(writing.store.commits) == 1
+
+
 def test_nothing_is_written_once_it_is_closed() -> None:
     writing = Writing(window_s=30)
     writing.thread.start()
