@@ -244,7 +244,9 @@ class DeployedStore:
             written = self._write_once(before, after, _author(batch))
             if written is not None:
                 for request in batch:
-                    request.snapshot = Snapshot(written or None, after, before.quarantined)
+                    request.snapshot = Snapshot(
+                        written or None, after, before.quarantined, before.commit
+                    )
                 return
             time.sleep(random.uniform(0, 0.005 * min(attempt + 1, 20)))  # noqa: S311
         raise TransientError(f"{self.ref}: other writers were faster", reason="DeployedBusy")

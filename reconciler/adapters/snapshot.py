@@ -26,6 +26,8 @@ class Snapshot:
     records: Mapping[str, Record] = field(default_factory=dict)
     quarantined: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with each record that cannot be read, by model."""
+    parent: str | None = None
+    """Of one that was just committed: the commit that it was made on."""
 
 
 class Reader:

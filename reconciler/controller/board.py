@@ -29,6 +29,7 @@ class Board:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._view: View | None = None
+        self._apart = False
         self._samples: dict[str, View] = {}
         """Views of settled models that are looked at all the same."""
         self._memory: dict[str, Memory] = {}
@@ -40,6 +41,11 @@ class Board:
         """The latest view; None before the first."""
         return self._view
 
+    @property
+    def apart(self) -> bool:
+        """Whether the view lacks what others have put on record: it must be made anew."""
+        return self._apart
+
     def replace(self, view: View) -> set[str]:
         """Work with another view from now on, and return the models that it changes something for.
 
@@ -48,6 +54,7 @@ class Board:
         """
         with self._lock:
             before, self._view = self._view, view
+            self._apart = False
             names = view.names()
             self._samples = {n: v for n, v in self._samples.items() if not view.tells(n)}
             self._memory = {n: m for n, m in self._memory.items() if view.tells(n)}
@@ -61,9 +68,10 @@ class Board:
         return changed
 
     def recorded(self, snapshot: Snapshot) -> None:
-        """Take in what was committed."""
+        """Take in what was committed; records of others may have come in between, see `apart`."""
         with self._lock:
             if self._view is not None:
+                self._apart = self._apart or not self._view.precedes(snapshot)
                 self._view = self._view.recorded(snapshot)
 
     def sample(self, view: View) -> None:

@@ -126,13 +126,13 @@ class Follower:
         now = self.beat = self._clock()
         if due := now >= self._tick:
             self._tick = now + self._interval_s * random.uniform(0.9, 1.1)  # noqa: S311
-        if due or self._asked or self._views.allowed() != self._allowed:
+        if due or self._asked or self._board.apart or self._views.allowed() != self._allowed:
             self._guard(self.look)
         if due:
             self._guard(self._see_to_hints)
         if due or (self._drained and not self._sweep.rounds):  # the first round does not wait
             self._guard(self._sweep.go_on)
-        if self._drained:
+        if self._drained and not self._board.apart:
             self._guard(self._remember)
             self._drained = False
 
@@ -164,7 +164,8 @@ class Follower:
 
     def _follow(self, sighting: Sighting) -> None:
         allowed = self._views.allowed()
-        if (sighting, allowed) == (self._seen, self._allowed):
+        apart = self._board.apart
+        if (sighting, allowed) == (self._seen, self._allowed) and not apart:
             return
         view = self._board.view
         if sighting.revision is None:
@@ -175,7 +176,7 @@ class Follower:
             sighting.revision,
             sighting.deployed,
         )
-        if not there or allowed != self._allowed:
+        if not there or apart or allowed != self._allowed:
             self._allowed = allowed
             began = self._clock()
             changed = self._show(self._viewed(sighting))

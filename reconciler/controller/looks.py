@@ -143,6 +143,8 @@ class Looks:
         """Go on with models whose decisions were put on record, or could not be."""
         if isinstance(outcome, Snapshot):
             self._board.recorded(outcome)
+            if self._board.apart:
+                self._wake()
         for entry in entries:
             self._go_on(entry.decision, outcome)
             self._queue.done(release(entry.decision.model))

@@ -36,13 +36,19 @@ class View:
     def recorded(self, snapshot: Snapshot) -> View:
         """Return the same with some records as they are by now.
 
+        It stays at its commit where the new one was made on another: what others have written
+        in between is unknown here.
+
         Args:
             snapshot: The branch after a commit, with the records that it has changed.
         """
         records = {**self.snapshot.records, **snapshot.records}
-        return replace(
-            self, snapshot=replace(self.snapshot, commit=snapshot.commit, records=records)
-        )
+        commit = snapshot.commit if self.precedes(snapshot) else self.snapshot.commit
+        return replace(self, snapshot=replace(self.snapshot, commit=commit, records=records))
+
+    def precedes(self, snapshot: Snapshot) -> bool:
+        """Return whether a commit was made on the records as they are known here."""
+        return snapshot.parent == self.snapshot.commit
 
 
 class Views(Protocol):

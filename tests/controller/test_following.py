@@ -140,6 +140,32 @@ def test_a_commit_of_our_own_is_no_reason_to_look_at_models(followed: Followed) 
     assert followed.repository.asked == ["r1", "r1"]
 
 
+def test_records_that_others_have_committed_before_a_commit_of_our_own_are_read(
+    followed: Followed,
+) -> None:
+    followed.step()
+    followed.board.recorded(Snapshot("c2", parent="c1 of another daemon"))
+    followed.repository.sighting = Sighting("r1", "c2")
+    followed.step()
+    assert followed.repository.asked == ["r1", "r1"]
+    followed.board.recorded(Snapshot("c3", parent="c2"))
+    followed.step()
+    assert followed.repository.asked == ["r1", "r1"]
+
+
+def test_nothing_is_remembered_by_records_that_others_have_changed(followed: Followed) -> None:
+    followed.step()
+    followed.repository.sighting = Sighting("r1", "c2")
+    looked = followed.board.begin("a")
+    assert looked is not None
+    followed.board.note(looked, Plan("Settled", "released"))
+    followed.follower.drained()
+    followed.board.recorded(Snapshot("c2", parent="c1 of another daemon"))
+    followed.step()
+    assert followed.repository.asked[:2] == ["r1", "r1"], "what they have changed is read first"
+    assert followed.repository.remembered == [{"a": ("Settled", "released"), "b": None, "c": None}]
+
+
 def test_a_branch_that_is_gone_leaves_what_it_declared_in_force(followed: Followed) -> None:
     followed.step()
     followed.repository.sighting = Sighting(None, None)

@@ -100,7 +100,8 @@ class MemoryStore(DeployedStore):
             records[name] = changed
         self.commits.append(tuple(sorted(changes)))
         quarantined = self.snapshot.quarantined
-        self.snapshot = Snapshot(f"c{len(self.commits)}", records, quarantined)
+        before = self.snapshot.commit
+        self.snapshot = Snapshot(f"c{len(self.commits)}", records, quarantined, before)
         return self.snapshot
 
 
