@@ -189,7 +189,14 @@ class Follower:
             return self._views.at(sighting.revision)
         except (SpecError, TerminalError):  # it waits for a commit: the last good one is in force
             self._seen = sighting
+            self._follow_records(sighting.deployed)
             raise
+
+    def _follow_records(self, deployed: str | None) -> None:
+        """Stay at the revision that is in force, with the records as they are by now."""
+        view = self._board.view
+        if view is not None and (self._board.apart or view.snapshot.commit != deployed):
+            self._show(self._views.at(view.fleet.revision))
 
     def _show(self, view: View) -> int:
         """Work with a view, and return how many models it changes something for."""

@@ -198,6 +198,17 @@ def test_settings_that_cannot_be_followed_wait_for_a_commit_and_the_last_good_on
     assert followed.said()[-1] == "Synced"
 
 
+def test_records_are_followed_also_where_the_commit_cannot_be(followed: Followed) -> None:
+    followed.step()
+    followed.repository.broken = {"r2": SpecError("params.yaml:3: no", reason="InvalidParams")}
+    followed.repository.sighting = Sighting("r2", "c1 of a person")
+    followed.step(70)
+    view = followed.board.view
+    assert view is not None
+    assert (view.fleet.revision, view.snapshot.commit) == ("r1", "c1 of a person")
+    assert followed.follower.trouble == "params.yaml:3: no"
+
+
 @pytest.mark.parametrize("error", [TransientError("away", reason="Away"), RuntimeError("a bug")])
 def test_refs_that_cannot_be_read_are_complained_of_once_and_read_again(
     followed: Followed, error: Exception
