@@ -116,7 +116,7 @@ class DeployedStore:
             return Snapshot(None)
         latest = self._latest
         if latest.commit != commit:
-            latest = self._latest = self._reader.read(commit, self._others)
+            latest = self._latest = self._reader.read(commit, self._others, keep=True)
         return latest
 
     def names(self) -> tuple[str, ...]:

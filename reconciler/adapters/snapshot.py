@@ -43,10 +43,11 @@ class Reader:
         self._ref = ref
         self._parsed: dict[str, Record | str] = {}
 
-    def read(self, commit: str, skip: Container[str] = ()) -> Snapshot:
+    def read(self, commit: str, skip: Container[str] = (), *, keep: bool = False) -> Snapshot:
         """Return the records at `commit`, but those of the models `skip`.
 
-        What cannot be read is quarantined.
+        What cannot be read is quarantined. With `keep`, they are remembered until the next one
+        that is kept.
 
         Raises:
             TerminalError: `ForeignBranch`: this is no branch of records; `RecordTooNew`: all of it
@@ -59,7 +60,7 @@ class Reader:
             for path, entry in entries.items()
             if (name := model_of(path)) and entry.mode == _FILE and name not in skip
         }
-        parsed = self._parse(ids.values(), whole=not skip)
+        parsed = self._parse(ids.values(), keep=keep)
         found = {name: parsed[oid] for name, oid in sorted(ids.items())}
         records = {n: r for n, r in found.items() if isinstance(r, Record) and r.model == n}
         problems = {n: _problem(n, r) for n, r in found.items() if n not in records}
@@ -79,13 +80,13 @@ class Reader:
                 hint="upgrade reconciler",
             )
 
-    def _parse(self, oids: Iterable[str], *, whole: bool) -> dict[str, Record | str]:
-        """Return each record; those of a `whole` branch are remembered until the next one."""
+    def _parse(self, oids: Iterable[str], *, keep: bool) -> dict[str, Record | str]:
+        """Return each record, parsed now or remembered."""
         wanted, known = set(oids), self._parsed
         new = self._git.blobs(wanted - known.keys())
         with _undisturbed():
             parsed = {oid: known[oid] if oid in known else _parsed(new[oid]) for oid in wanted}
-        if whole:
+        if keep:
             self._parsed = parsed
         return parsed
 
