@@ -8,7 +8,7 @@ from reconciler.adapters.deployed import AllBut
 from reconciler.cli.wiring import Others, Site
 from reconciler.controller import fleet as fleets
 from reconciler.controller.events import Listen
-from reconciler.controller.guards import guards
+from reconciler.controller.guards import Guards, guards
 from reconciler.controller.leasing import Leasing
 from reconciler.controller.training import Trainer
 from reconciler.controller.views import View
@@ -57,7 +57,7 @@ class Grounds:
         tools = site.tools(fleet, self._trainer, self._listen, self._leasing)
         snapshot = site.store.read_others(skip)
         tools.serving.expect(tuple(snapshot.records.values()))
-        return View(fleet, snapshot, tools, settled=skip)
+        return View(fleet, snapshot, tools, Guards(fleet.params.freeze), skip)
 
     def allowed(self) -> str | None:
         """Return the commit that may change as much as it does; see `Views`."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.controller.memory import Memory
 from reconciler.controller.passes import Pass
 from reconciler.controller.views import View
-from reconciler.core.plan import Desired, Invalid, Plan
+from reconciler.core.plan import Desired, Plan
 from reconciler.core.record import Record
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Wish:
 
     declared: object
     record: Record | None
+    quarantined: str | None
+    """Why the record cannot be read."""
     held: str | None
     """What must be allowed first."""
 
@@ -27,6 +33,10 @@ class Board:
     """Shared by all threads of a daemon; a pass takes from it what holds for its whole length."""
 
     def __init__(self) -> None:
+        self.turn = threading.Lock()
+        """Held while records are written, until that is known here; see `fresh`."""
+        self._written = 0
+        """How often records were written."""
         self._lock = threading.Lock()
         self._view: View | None = None
         self._apart = False
@@ -46,6 +56,17 @@ class Board:
         """Whether the view lacks what others have put on record: it must be made anew."""
         return self._apart
 
+    def fresh(self, read: Callable[[], View], use: Callable[[View], T]) -> T:
+        """Read a view and use it, although records may be written while it is read.
+
+        Without that, what was just released would be taken out of production again: by a view
+        that is older than the release, and comes after it.
+        """
+        written = self._written
+        view = read()
+        with self.turn:
+            return use(view if written == self._written else read())
+
     def replace(self, view: View) -> set[str]:
         """Work with another view from now on, and return the models that it changes something for.
 
@@ -57,7 +78,8 @@ class Board:
             self._apart = False
             names = view.names()
             self._samples = {n: v for n, v in self._samples.items() if not view.tells(n)}
-            self._memory = {n: m for n, m in self._memory.items() if view.tells(n)}
+            kept = self._samples.keys()
+            self._memory = {n: m for n, m in self._memory.items() if n in kept or view.tells(n)}
             if before is None:
                 return names
             both = names | before.names()
@@ -68,16 +90,24 @@ class Board:
         return changed
 
     def recorded(self, snapshot: Snapshot) -> None:
-        """Take in what was committed; records of others may have come in between, see `apart`."""
+        """Take in what was committed; records of others may have come in between, see `apart`.
+
+        Whoever calls holds `turn`.
+        """
         with self._lock:
+            self._written += 1
             if self._view is not None:
                 self._apart = self._apart or not self._view.precedes(snapshot)
                 self._view = self._view.recorded(snapshot)
+            for name in snapshot.records.keys() & self._samples.keys():
+                self._samples[name] = self._samples[name].recorded(snapshot)
 
     def sample(self, view: View) -> None:
         """Keep a view of models that the latest one does not tell of, for one look at each."""
         with self._lock:
-            self._samples |= dict.fromkeys(view.names(), view)
+            if self._view is not None:
+                told = {n for n in view.names() if self._view.tells(n)}
+                self._samples |= dict.fromkeys(view.names() - told, view)
 
     def sampled(self, name: str) -> bool:
         """Return whether a settled model is being looked at."""
@@ -90,6 +120,12 @@ class Board:
             if self._view is not None and looked.fleet is self._view.fleet:
                 self._plans[looked.name] = plan
 
+    def holds(self, looked: Pass) -> bool:
+        """Return whether a pass saw the revision that is followed now, or a sample."""
+        with self._lock:
+            view = self._samples.get(looked.name) or self._view
+            return view is not None and looked.fleet is view.fleet
+
     def plans(self) -> tuple[View, dict[str, Plan]] | None:
         """Return the latest view and what looks at its models came to; None before the first."""
         with self._lock:
@@ -98,8 +134,11 @@ class Board:
     def rests(self, name: str) -> bool:
         """Drop the sample of a model that was looked at, and return whether it is settled."""
         with self._lock:
-            sampled = self._samples.pop(name, None)
-            return sampled is not None or (self._view is not None and not self._view.tells(name))
+            self._samples.pop(name, None)
+            settled = self._view is not None and not self._view.tells(name)
+            if settled:
+                self._memory.pop(name, None)
+            return settled
 
     def begin(self, name: str) -> Pass | None:
         """Return a pass of a model; None when nothing is known of it: then nothing may be done."""
@@ -118,10 +157,9 @@ def _changed(name: str, before: View, after: View) -> bool:
 
 
 def _wish(name: str, view: View) -> Wish:
-    record, held = view.snapshot.records.get(name), view.guards.guarded(name)
-    match view.fleet.wish(name):
-        case Desired(spec, fingerprint, _):
-            return Wish((spec, fingerprint), record, held)
-        case Invalid(_, message):
-            return Wish(message, record, held)
-    return Wish(view.snapshot.quarantined.get(name), record, held)
+    declared: object = view.fleet.wish(name)
+    if isinstance(declared, Desired):  # whatever the revision
+        declared = (declared.spec, declared.fingerprint)
+    snapshot = view.snapshot
+    record, damage = snapshot.records.get(name), snapshot.quarantined.get(name)
+    return Wish(declared, record, damage, view.guards.guarded(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from reconciler.adapters.deployed import DeployedStore
@@ -40,6 +41,7 @@ class Committer:
         store: Gives where records are.
         window_s: Least seconds between two commits.
         wrote: Told of each commit; what went wrong where there is none.
+        turn: Held from before a commit until it has been told of.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Committer:
         store: Callable[[], DeployedStore],
         window_s: float = WINDOW_S,
         wrote: Callable[[Exception | None], None] = lambda _: None,
+        turn: AbstractContextManager[object] | None = None,
     ) -> None:
         self._store = store
         self._wrote = wrote
         self._window_s = window_s
+        self._alone = turn or nullcontext()
         self._turn = threading.Condition()
         self._pending: list[Entry] = []
         self._writing = False
@@ -68,12 +72,19 @@ class Committer:
         with self._turn:
             return not self._pending and not self._writing
 
-    def run(self, settled: Settled) -> None:
-        """Write until closed; every entry is told of once, from the thread that runs this."""
+    def run(self, settled: Settled, rested: Callable[[], None] = lambda: None) -> None:
+        """Write until closed; every entry is told of once, from the thread that runs this.
+
+        Args:
+            settled: Told of entries.
+            rested: Called after each batch, once it no longer counts as being written.
+        """
         while batch := self._next():
-            self._write(batch, settled)
+            with self._alone:
+                self._write(batch, settled)
             with self._turn:
                 self._writing = False
+            rested()
 
     def close(self) -> None:
         """Write nothing more: what waits follows again from what is declared."""

@@ -6,9 +6,11 @@ the models looked at that something has changed for.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from reconciler.controller.board import Board
@@ -17,7 +19,7 @@ from reconciler.controller.passes import guarded, told
 from reconciler.controller.sweeping import Sweep
 from reconciler.controller.views import View, Views
 from reconciler.core.plan import Plan
-from reconciler.errors import SpecError, TerminalError, TransientError
+from reconciler.errors import ReconcilerError, SpecError, TerminalError, TransientError
 from reconciler.ports.source import Sighting, Source
 
 #: Hints that come this close together are one: a commit moves several files.
@@ -71,10 +73,20 @@ class Follower:
         self._blind: str | None = None
         self._tick = clock()
         """When the timer is due."""
-        self._asked = True
-        self._drained = False
+        self._asks = 1
+        """How often a look was asked for; what is asked for meanwhile is not answered by it."""
+        self._answered = 0
+        self._rests = 0
+        """How often all came to rest, and how often that was taken in."""
+        self._rested = 0
+        self._missed: deque[str] = deque()
+        """Models that are to be looked at although they were taken for settled."""
+        self._shown: View | None = None
+        """The view that was read last; decisions of our own lead on from it."""
         self._remembered: View | None = None
         """The view of which all that is at rest is remembered."""
+        self._unpublished = False
+        """Whether records are still to be shown to people."""
         self.synced_at: float | None = None
         """When the refs were last found and followed, by the clock; None: not yet."""
         self.beat = clock()
@@ -87,12 +99,18 @@ class Follower:
 
     @property
     def settling(self) -> bool:
-        """Whether it has still to ask for targets, or to remember what has come to rest."""
-        return self._drained or not self._sweep.rounds
+        """Whether it has still to look, to ask for targets, or to remember what came to rest.
+
+        What goes wrong with that is tried again by the timer, and not waited for.
+        """
+        unswept = self._board.view is not None and not self._sweep.rounds
+        waits = self._said is None and (unswept or self._board.apart)
+        behind = (self._answered, self._rested) != (self._asks, self._rests)
+        return behind or bool(self._missed) or waits
 
     def wake(self) -> None:
         """Hint that something may have changed; any thread may."""
-        self._asked = True
+        self._asks += 1
         self._hint.set()
 
     def hinted_by(self, renew: Callable[[], str | None]) -> None:
@@ -104,8 +122,16 @@ class Follower:
         self._renew = renew
 
     def drained(self) -> None:
-        """Hint that nothing is left to do: what is at rest is remembered and put out of mind."""
-        self._drained = True
+        """Hint that nothing is left to do: what is at rest is remembered and put out of mind.
+
+        One thread at a time may.
+        """
+        self._rests += 1
+        self._hint.set()
+
+    def missed(self, name: str) -> None:
+        """Have a model looked at that the view does not tell of; any thread may."""
+        self._missed.append(name)
         self._hint.set()
 
     def stop(self) -> None:
@@ -126,15 +152,21 @@ class Follower:
         now = self.beat = self._clock()
         if due := now >= self._tick:
             self._tick = now + self._interval_s * random.uniform(0.9, 1.1)  # noqa: S311
-        if due or self._asked or self._board.apart or self._views.allowed() != self._allowed:
+        asks, hinted = self._asks, self._asks != self._answered or self._board.apart
+        if due or hinted or self._views.allowed() != self._allowed:
             self._guard(self.look)
+            self._answered = asks
         if due:
             self._guard(self._see_to_hints)
-        if due or (self._drained and not self._sweep.rounds):  # the first round does not wait
+        if self._missed:
+            self._guard(self._seek)
+        rests = self._rests
+        drained = rests != self._rested
+        if due or (drained and not self._sweep.rounds):  # the first round does not wait
             self._guard(self._sweep.go_on)
-        if self._drained and not self._board.apart:
+        if (drained or (due and self._unpublished)) and not self._board.apart:
             self._guard(self._remember)
-            self._drained = False
+            self._rested = rests
 
     def look(self) -> None:
         """Ask where the refs stand, and follow them.
@@ -142,7 +174,6 @@ class Follower:
         Raises:
             ReconcilerError: They cannot be read, or what they name cannot be followed.
         """
-        self._asked = False
         self._follow(self._sighted())
         self.synced_at = self._clock()
 
@@ -167,42 +198,57 @@ class Follower:
         apart = self._board.apart
         if (sighting, allowed) == (self._seen, self._allowed) and not apart:
             return
-        view = self._board.view
         if sighting.revision is None:
-            self._seen = sighting
+            self._stay(sighting, allowed)
             self._complain("BranchGone", "the branch is gone; what it declared last stays in force")
             return
+        view = self._board.view
         there = view is not None and (view.fleet.revision, view.snapshot.commit) == (
             sighting.revision,
             sighting.deployed,
         )
         if not there or apart or allowed != self._allowed:
-            self._allowed = allowed
             began = self._clock()
-            changed = self._show(self._viewed(sighting))
+            try:
+                changed = self._show(sighting.revision)
+            except (SpecError, TerminalError):  # it waits for a commit
+                self._stay(sighting, allowed)
+                raise
             self._tell(sighting.revision, changed, self._clock() - began)
-        self._seen, self._said = sighting, None
+        self._seen, self._allowed, self._said = sighting, allowed, None
 
-    def _viewed(self, sighting: Sighting) -> View:
-        assert sighting.revision is not None
-        try:
-            return self._views.at(sighting.revision)
-        except (SpecError, TerminalError):  # it waits for a commit: the last good one is in force
-            self._seen = sighting
-            self._follow_records(sighting.deployed)
-            raise
-
-    def _follow_records(self, deployed: str | None) -> None:
-        """Stay at the revision that is in force, with the records as they are by now."""
+    def _stay(self, sighting: Sighting, allowed: str | None) -> None:
+        """Leave the last good revision in force, and follow what people decide meanwhile."""
         view = self._board.view
-        if view is not None and (self._board.apart or view.snapshot.commit != deployed):
-            self._show(self._views.at(view.fleet.revision))
+        stale = self._board.apart or allowed != self._allowed
+        if view is not None and (stale or view.snapshot.commit != sighting.deployed):
+            with contextlib.suppress(SpecError, TerminalError):  # then the records stay as well
+                self._show(view.fleet.revision)
+        self._seen, self._allowed = sighting, allowed
 
-    def _show(self, view: View) -> int:
-        """Work with a view, and return how many models it changes something for."""
-        changed = self._board.replace(view)
+    def _show(self, revision: str) -> int:
+        """Work with what is to be looked at, at a commit and the records as they are now.
+
+        Returns:
+            How many models it changes something for.
+        """
+
+        def take_on(view: View) -> set[str]:
+            self._shown = view
+            return self._board.replace(view)
+
+        changed = self._board.fresh(lambda: self._views.at(revision), take_on)
         self._changed(changed)
         return len(changed)
+
+    def _seek(self) -> None:
+        """Have models looked at that something is known of although they were settled."""
+        names = {self._missed.popleft() for _ in range(len(self._missed))}
+        try:
+            self._sweep.ask_for(tuple(sorted(names)))
+        except ReconcilerError:
+            self._missed.extend(names)
+            raise
 
     def _tell(self, revision: str, changed: int, seconds: float) -> None:
         models = "1 model" if changed == 1 else f"{changed} models"
@@ -218,14 +264,16 @@ class Follower:
     def _remember(self) -> None:
         """Remember which models are at rest, and work on with a view of the others alone."""
         found = self._board.plans()
-        if found is None or found[0] is self._remembered:
-            return
-        view, noted = found
-        plans = {name: _at_rest(noted.get(name)) for name in view.names()}
-        self._views.remember(view, plans)
-        self._show(self._views.at(view.fleet.revision))
-        self._remembered = self._board.view
-        self._views.publish()
+        if found is not None and found[0] is not self._remembered:
+            self._unpublished = True
+            view, noted = found
+            plans = {name: _at_rest(noted.get(name)) for name in view.names()}
+            self._views.remember(view, plans)
+            self._show(view.fleet.revision)
+            self._remembered = self._shown
+        if self._unpublished:
+            self._views.publish()
+            self._unpublished = False
 
     def _complain(self, reason: str, what: str) -> None:
         if what != self._said:

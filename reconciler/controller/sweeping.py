@@ -36,13 +36,25 @@ class Sweep:
         Raises:
             ReconcilerError: What is declared or on record of them cannot be read now.
         """
-        if (view := self._board.view) is None:
+        if self._board.view is None:
             return
         names = self._views.recorded()
         some = tuple(name for name in names if name > self._last)[:SWEEP]
-        if settled := [name for name in some if not view.tells(name)]:
-            self._board.sample(self._views.of(view.fleet.revision, settled))
-        self._touch(some)
+        self.ask_for(some)
         ended = not some or some[-1] == names[-1]
         self._last = "" if ended else some[-1]
         self.rounds += ended
+
+    def ask_for(self, names: tuple[str, ...]) -> None:
+        """Ask for some models, settled or not.
+
+        Raises:
+            ReconcilerError: What is declared or on record of them cannot be read now.
+        """
+        view = self._board.view
+        if view is None:
+            return
+        if settled := [name for name in names if not view.tells(name)]:
+            revision = view.fleet.revision
+            self._board.fresh(lambda: self._views.of(revision, settled), self._board.sample)
+        self._touch(names)

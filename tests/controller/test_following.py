@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -15,6 +15,7 @@ from reconciler.controller.fleet import Fleet
 from reconciler.controller.following import Follower
 from reconciler.controller.views import View
 from reconciler.core.plan import Plan
+from reconciler.core.record import empty
 from reconciler.errors import SpecError, TransientError
 from reconciler.ports.source import Sighting
 from reconciler.spec.params import Params
@@ -30,10 +31,14 @@ class Repository:
         self.broken: dict[str, Exception] = {}
         self.names: tuple[str, ...] = ("a", "b", "c")
         self.settled: frozenset[str] = frozenset()
+        self.recorded_here: tuple[str, ...] = ()
         self.permitted: str | None = None
         self.asked: list[str] = []
         self.remembered: list[dict[str, tuple[str, str] | None]] = []
         self.published = 0
+        self.publishes: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens before a view that was read is worked with."""
         self.looks = 0
 
     def look(self) -> Sighting:
@@ -44,6 +49,11 @@ class Repository:
 
     def at(self, revision: str) -> View:
         self.asked.append(revision)
+        view = self._at(revision)
+        self.meanwhile()
+        return view
+
+    def _at(self, revision: str) -> View:
         if (error := self.broken.get(revision)) is not None:
             raise error
         return self._view(revision, [n for n in self.names if n not in self.settled], self.settled)
@@ -62,13 +72,14 @@ class Repository:
         self.settled |= {n for n, plan in plans.items() if plan and plan[0] == "Settled"}
 
     def publish(self) -> None:
+        self.publishes()
         self.published += 1
 
     def _view(self, revision: str, names: Sequence[str], settled: frozenset[str]) -> View:
         models = {n: declared(n, f"fp of {n}", revision=revision) for n in names}
         fleet = Fleet(revision, {}, Params(), {}, models, (), {}, {})
         assert isinstance(self.sighting, Sighting)
-        snapshot = Snapshot(self.sighting.deployed)
+        snapshot = Snapshot(self.sighting.deployed, {n: empty(n) for n in self.recorded_here})
         return View(fleet, snapshot, self.world.tools(self.world.trainer()), settled=settled)
 
 
@@ -125,6 +136,51 @@ def test_without_any_hint_the_timer_looks(followed: Followed) -> None:
     assert followed.repository.asked == ["r1"]
     followed.step(20)
     assert followed.repository.asked == ["r1", "r2"]
+
+
+def test_a_permission_that_came_while_nothing_could_be_read_is_followed_later(
+    followed: Followed,
+) -> None:
+    followed.step()
+    followed.repository.permitted = "r1"
+    followed.repository.broken = {"r1": TransientError("away", reason="Away")}
+    followed.step(2)
+    followed.repository.broken.clear()
+    followed.step(70)
+    assert followed.repository.asked == ["r1"] * 3
+
+
+@pytest.mark.parametrize("revision", [None, "bad"])
+def test_decisions_of_people_are_followed_though_what_is_declared_cannot_be(
+    followed: Followed, revision: str | None
+) -> None:
+    followed.repository.broken = {"bad": SpecError("params.yaml:3: no", reason="InvalidParams")}
+    followed.step()
+    for deployed in ("c1", "c2"):
+        followed.repository.sighting = Sighting(revision, deployed)
+        followed.step(70)
+        view = followed.board.view
+        assert view is not None
+        assert (view.fleet.revision, view.snapshot.commit) == ("r1", deployed)
+    asked = len(followed.repository.asked)
+    followed.step(70)
+    assert len(followed.repository.asked) == asked
+
+
+def test_a_view_that_is_older_than_a_decision_never_comes_after_it(followed: Followed) -> None:
+    followed.step()
+
+    def decide() -> None:
+        if "a" not in followed.repository.recorded_here:
+            followed.repository.recorded_here = ("a",)
+            followed.board.recorded(Snapshot("c1", {"a": empty("a")}))
+
+    followed.repository.meanwhile = decide
+    followed.repository.sighting = Sighting("r2", None)
+    followed.step(70)
+    view = followed.board.view
+    assert view is not None
+    assert view.snapshot.records.keys() == {"a"}
 
 
 def test_a_commit_of_our_own_is_no_reason_to_look_at_models(followed: Followed) -> None:
@@ -251,6 +307,56 @@ def test_what_is_at_rest_is_remembered_shown_and_put_out_of_mind(followed: Follo
     followed.follower.drained()
     followed.step()
     assert len(followed.repository.remembered) == 1, "nothing new has come to rest"
+
+
+def test_what_comes_to_rest_while_rest_is_remembered_is_remembered_after_that(
+    followed: Followed,
+) -> None:
+    followed.step()
+
+    def decide() -> None:
+        followed.repository.publishes = lambda: None
+        followed.board.recorded(Snapshot("c1", {"a": empty("a")}))
+        followed.follower.drained()
+
+    followed.repository.publishes = decide
+    followed.follower.drained()
+    followed.step()
+    assert followed.follower.settling
+    followed.step()
+    assert (followed.repository.published, followed.follower.settling) == (2, False)
+
+
+def test_records_that_cannot_be_shown_are_shown_by_the_timer_later(followed: Followed) -> None:
+    def fail() -> None:
+        raise TransientError("the disk is full", reason="DiskFull")
+
+    followed.repository.publishes = fail
+    followed.step()
+    followed.follower.drained()
+    followed.step()
+    assert followed.said() == ["Synced", "DiskFull"]
+    assert not followed.follower.settling, "nobody waits for the disk"
+    followed.repository.publishes = lambda: None
+    followed.step(70)
+    assert followed.repository.published == 1
+    followed.step(70)
+    assert followed.repository.published == 1
+
+
+def test_a_model_that_was_taken_for_settled_is_looked_at_where_something_came_up(
+    followed: Followed,
+) -> None:
+    followed.repository.settled = frozenset({"b"})
+    followed.step()
+    assert followed.board.begin("b") is None or followed.touched
+    followed.touched.clear()
+    followed.board.rests("b")
+    followed.follower.missed("b")
+    assert followed.follower.settling
+    followed.step()
+    assert followed.touched == [("b",)]
+    assert followed.board.begin("b") is not None
 
 
 def test_a_look_at_what_has_changed_meanwhile_is_not_remembered(followed: Followed) -> None:
