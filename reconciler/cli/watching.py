@@ -66,12 +66,12 @@ class Watching:
         )
         self._leasing = Leasing(leases(self._lost))
         grounds = Grounds(site, self._trainer, self._leasing, listen, everything=pace.everything)
-        committer = Committer(lambda: grounds.site.store, wrote=counts.wrote)
         self._standings = Standings(site.status, listen, lambda: datetime.now(UTC))
-        board = Board()
+        board = self._board = Board()
+        committer = Committer(lambda: grounds.site.store, wrote=counts.wrote, turn=board.turn)
         looks = Looks(
             board, self._queue, committer.submit, self._standings, listen, self._metrics.passed,
-            lambda: self.follower.wake(),
+            lambda: self.follower.wake(), lambda name: self.follower.missed(name),
         )  # fmt: skip
         self.follower = Follower(
             CountedSource(source, counts),

@@ -42,11 +42,12 @@ class Daemon:
         self._looks = looks
         self._committer = committer
         self._trainer = trainer
+        self._lock = threading.Lock()
         self._busy = False
         """Something was looked at since the follower was last told that all is at rest."""
         self._threads = [
             _thread("following", follower.run),
-            _thread("committing", lambda: committer.run(looks.committed)),
+            _thread("committing", lambda: committer.run(looks.committed, self._rest)),
             *(_thread(f"looking-{n}", self._work) for n in range(workers)),
         ]
 
@@ -56,9 +57,9 @@ class Daemon:
             thread.start()
 
     def at_rest(self) -> bool:
-        """Return whether the refs were followed and nothing is left that can be done now."""
-        follower = self._follower
-        return follower.synced_at is not None and self._idle() and not follower.settling
+        """Return whether the refs were looked at and nothing is left that can be done now."""
+        with self._lock:  # the follower first: what it asks for is queued before it has settled
+            return not self._follower.settling and not self._busy and self._idle()
 
     def lifeless(self) -> tuple[str, ...]:
         """Return what has died or is stuck, in sentences."""
@@ -85,15 +86,26 @@ class Daemon:
 
     def _work(self) -> None:
         while (key := self._queue.take()) is not None:
-            self._busy = True
+            with self._lock:
+                self._busy = True
             if self._looks.look(key):
                 self._queue.done(key)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Tell the follower if nothing is left to be done: each thread asks that once it is."""
+        with self._lock:
             if self._busy and self._idle():
                 self._busy = False
                 self._follower.drained()
 
     def _idle(self) -> bool:
-        return self._queue.at_rest() and not self._trainer.busy() and self._committer.at_rest()
+        return (
+            self._queue.at_rest()
+            and not self._trainer.busy()
+            and self._committer.at_rest()
+            and self._looks.at_rest()
+        )
 
 
 def _thread(name: str, run: Callable[[], None]) -> threading.Thread:

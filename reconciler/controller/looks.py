@@ -25,7 +25,7 @@ from reconciler.controller.telling import decided
 from reconciler.controller.training import Result
 from reconciler.core.plan import Plan
 from reconciler.core.record import Record
-from reconciler.core.target_plan import TargetPlan
+from reconciler.core.target_plan import AT_REST, TargetPlan
 from reconciler.core.trainings import Broken
 from reconciler.errors import ReconcilerError, TransientError
 
@@ -84,6 +84,8 @@ class Looks:
         listen: Told what happens.
         watch: Told how looks end.
         wake: Asks for the refs to be looked at: a look has found that they have moved.
+        missed: Told of a model that there is something to do for and no view tells of: it was
+            settled, and a training of it has ended, or a decision was put on record.
         clock: Monotonic seconds.
         backoff: How long what failed is left alone.
     """
@@ -97,6 +99,7 @@ class Looks:
         listen: Listen,
         watch: Watch = lambda _kind, _ended, _seconds: None,
         wake: Callable[[], None] = lambda: None,
+        missed: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         backoff: Backoff[Key] | None = None,
     ) -> None:
@@ -107,6 +110,7 @@ class Looks:
         self._listen = listen
         self._watch = watch
         self._wake = wake
+        self._missed = missed
         self._clock = clock
         self._backoff: Backoff[Key] = backoff or Backoff()
         self._stuck: dict[str, Plan] = {}
@@ -115,6 +119,16 @@ class Looks:
         """When what went wrong for the time being is tried again, in monotonic seconds."""
         self._served: dict[str, tuple[str | None, TargetPlan]] = {}
         """The champion that each target was last asked to serve, and how that ended."""
+        self._deciding: dict[str, Pass] = {}
+        """What was looked at where a decision is on its way."""
+        self._disturbed: dict[str, Plan] = {}
+        """Models that are judged as soon as no training disturbs it."""
+        self._soon: set[str] = set()
+        """Models that are looked at once more in a moment, because their records have moved."""
+
+    def at_rest(self) -> bool:
+        """Return whether no model waits for a moment only."""
+        return not self._disturbed and not self._soon
 
     def look(self, key: Key) -> bool:
         """Do what is to be done now, and return whether the key may be given back.
@@ -125,6 +139,8 @@ class Looks:
         with guarded(lambda error: self._failed(key, error)):
             looked = self._board.begin(key.model)
             if looked is None:
+                if key.kind is Kind.RELEASE:
+                    self._missed(key.model)
                 return True
             ended = self._release(looked) if key.kind is Kind.RELEASE else self._target(looked)
         self._watch(key.kind, ended, self._clock() - began)
@@ -134,6 +150,7 @@ class Looks:
         """Have models looked at that something has changed for, whatever went wrong before."""
         for name in names:
             self._stuck.pop(name, None)
+            self._disturbed.pop(name, None)
             self._retry[name] = -math.inf
             self._backoff.forget(release(name))
             self._backoff.forget(target(name))
@@ -151,14 +168,17 @@ class Looks:
 
     def _go_on(self, decision: Decision, outcome: Snapshot | Exception) -> None:
         key = release(decision.model)
+        looked = self._deciding.pop(decision.model, None)
         with guarded(lambda error: self._failed(key, error)):
             if isinstance(outcome, Snapshot):
                 self._recorded(decision)
             elif isinstance(outcome, Overtaken):  # the look after this one sees what was done
                 self._wake()
+                self._soon.add(decision.model)
                 self._queue.add_after(key, self._backoff.failed(key))
             else:
-                self._break(decision.model, outcome)
+                if looked is not None:
+                    self._break(looked, outcome)
                 self._queue.add(key)
 
     def _recorded(self, decision: Decision) -> None:
@@ -174,18 +194,24 @@ class Looks:
         self._queue.add(target(name), release(name))
 
     def _release(self, looked: Pass) -> Ended:
-        name = looked.name
+        name, trainer = looked.name, looked.tools.trainer
+        self._soon.discard(name)
         self._try_again(looked)
-        if (result := looked.tools.trainer.collect(name)) is not None:
+        if (result := trainer.collect(name)) is not None:
+            self._disturbed.pop(name, None)
             self._take_in(looked, result)
         served = self._served.get(name)
         if served is not None:
             looked.lose_champion(served[1].reason)
         step: Decision | Plan | None = self._stuck.get(name)
+        if step is None and trainer.busy():
+            step = self._disturbed.get(name)
         if step is None:
-            with guarded(lambda error: self._break(name, error)):
+            self._disturbed.pop(name, None)
+            with guarded(lambda error: self._break(looked, error)):
                 step = looked.advance()
         if isinstance(step, Decision):
+            self._deciding[name] = looked
             self._submit(step, looked.record)
             return Ended.ACTED
         plan = step or self._stuck.get(name)
@@ -202,17 +228,27 @@ class Looks:
         running = looked.tools.trainer.running(name)
         looked.tools.leasing.keep(name, running.fingerprint if running else None)
         if plan.reason == RECORDS_MOVED:
+            self._soon.add(name)
             self._wake()
-        if self._board.rests(name):
-            self._served.pop(name, None)
         waits = plan.requeue_after
         if plan.actions:
+            self._disturbed[name] = plan
             self._queue.add_after(release(name), _DISTURBED_S)
         elif waits is not None and name not in self._retry:
             self._queue.add_after(release(name), waits.total_seconds())
+        elif waits is None and running is None and name not in self._retry:
+            self._rest(looked, plan, served)
         if name in self._stuck:
             return Ended.FAILED
         return Ended.WAITING if plan.actions or waits else Ended.REST
+
+    def _rest(self, looked: Pass, plan: Plan, served: tuple[str | None, TargetPlan] | None) -> None:
+        """Leave a model alone until something changes; one that was settled is forgotten."""
+        well = served is not None and served[1].reason in AT_REST
+        if well and plan.reason == "Settled":
+            looked.memory.remade.clear()  # what is lost after that is another loss
+        if (well or not self._board.sampled(looked.name)) and self._board.rests(looked.name):
+            self._served.pop(looked.name, None)
 
     def _target(self, looked: Pass) -> Ended:
         """Bring a target to the record; how that ended shows in the model's standing."""
@@ -244,8 +280,9 @@ class Looks:
                 self._pause(name)
             return
         self._standings.add_durations(name, result.seconds)
-        with guarded(lambda error: self._break(name, error)):
+        with guarded(lambda error: self._break(looked, error)):
             looked.take_in(result, self._listen)
+            self._queue.add(target(name))  # it may be the one that the target lacks
 
     def _try_again(self, looked: Pass) -> None:
         """Forget what went wrong for the time being, once that time is over."""
@@ -256,13 +293,16 @@ class Looks:
             kept = (b for b in looked.memory.broken if b.superseded or not b.transient)
             looked.memory.broken[:] = list(kept)
 
-    def _break(self, name: str, error: Exception) -> None:
+    def _break(self, looked: Pass, error: Exception) -> None:
         """Leave a model's release alone for a while, or until a change, and tell why."""
-        reason, message = told(error)
+        name, (reason, message) = looked.name, told(error)
         if (plan := Plan(reason, message)) != self._stuck.get(name):
             self._listen(Decided(name, reason, message, good=False))
         self._stuck[name] = plan
-        if _passing(error):
+        if not self._board.holds(looked):  # it may have changed, and then be said to have already
+            self._stuck.pop(name, None)
+            self._queue.add(release(name))
+        elif _passing(error):
             self._pause(name)
 
     def _pause(self, name: str) -> None:

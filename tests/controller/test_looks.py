@@ -22,11 +22,13 @@ from reconciler.controller.training import Job
 from reconciler.controller.views import View
 from reconciler.core.conditions import Health, Sync
 from reconciler.core.plan import Desired, Invalid
-from reconciler.core.record import Hold, empty, with_hold, without_hold
+from reconciler.core.record import Hold, Version, empty, with_hold, without_hold
 from reconciler.core.standing import Standing
+from reconciler.core.verdict import Outcome as Said
+from reconciler.core.verdict import Verdict
 from reconciler.errors import SpecError, TerminalError, TransientError
 from reconciler.spec.params import Params
-from tests.controller.world import NOW, World, declared
+from tests.controller.world import NOW, World, declared, passed, said, until
 
 
 @dataclass
@@ -56,13 +58,14 @@ class Watched:
         self.board = Board()
         self.trainer = world.trainer(lambda model: self.queue.add(release(model)))
         self.standings = Standings(world.status, world.events.append, lambda: NOW)
-        self.committer = Committer(self._store, 0.0)
+        self.committer = Committer(self._store, 0.0, turn=self.board.turn)
         self.looks = Looks(
             self.board, self.queue, self.committer.submit, self.standings, world.events.append,
-            wake=lambda: self.woken.append(self.now),
+            wake=lambda: self.woken.append(self.now), missed=lambda name: self.missed.append(name),
             clock=lambda: self.now, backoff=Backoff(chance=lambda: 0.0),
         )  # fmt: skip
         self.looked: list[Key] = []
+        self.missed: list[str] = []
         self.woken: list[float] = []
         """When the refs were asked to be looked at."""
         threading.Thread(
@@ -278,9 +281,122 @@ def test_a_champion_that_is_gone_everywhere_is_trained_again(watched: Watched) -
     watched.world.target.withdraw("m")
     watched.queue.add(target("m"))
     watched.run()
+    assert watched.world.trained == ["fp1", "fp1"]
+    assert watched.stands().as_declared
+
+
+def test_a_champion_that_is_lost_twice_in_a_long_life_is_trained_again_twice(
+    watched: Watched,
+) -> None:
+    watched.commit(declared())
+    for _ in range(2):
+        watched.run()
+        watched.world.lost.add(str(watched.world.champion().bundle_digest))
+        watched.world.target.withdraw("m")
+        watched.queue.add(target("m"))
+    watched.run()
+    assert watched.world.trained == ["fp1"] * 3
+    assert watched.stands().as_declared
+
+
+def test_the_target_of_a_settled_model_that_is_away_is_tried_again(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise TransientError("the folder cannot be written", reason="NotWritable")
+
+    watched.commit(declared())
+    watched.run()
+    full = watched.board.view
+    assert full is not None
+    watched.commit(declared("n", "fpn", revision="r2"), settled=frozenset({"m"}))
+    watched.run()
+    watched.world.target.withdraw("m")
+    with monkeypatch.context() as patch:
+        patch.setattr(watched.world.target, "converge", away)
+        watched.board.sample(full)
+        watched.queue.add(target("m"))
+        watched.run()
+    watched.later(1.1)
+    assert served(watched) == watched.world.champion().bundle_digest
+    assert watched.board.begin("m") is None, "it is forgotten again"
+
+
+def test_a_settled_model_whose_bundle_is_gone_everywhere_is_trained_and_served_again(
+    watched: Watched,
+) -> None:
+    watched.commit(declared())
+    watched.run()
+    full = watched.board.view
+    assert full is not None
+    watched.commit(declared("n", "fpn", revision="r2"), settled=frozenset({"m"}))
+    watched.run()
+    watched.world.lost.add(str(watched.world.champion().bundle_digest))
+    watched.world.target.withdraw("m")
+    watched.board.sample(full)
     watched.queue.add(target("m"))
     watched.run()
-    assert watched.world.trained == ["fp1", "fp1"]
+    assert watched.world.trained == ["fp1", "fpn", "fp1"]
+    assert served(watched) == watched.world.champion().bundle_digest
+    assert watched.missed == []
+
+
+def test_a_training_whose_model_no_view_tells_of_any_more_is_asked_for(watched: Watched) -> None:
+    watched.commit(declared())
+    watched.run()
+    go_on = threading.Event()
+    watched.world.work = until(go_on)
+    watched.commit(declared(fingerprint="fp2", revision="r2"))
+    watched.look()
+    full = watched.board.view
+    watched.commit(declared("n", "fpn", revision="r3"), settled=frozenset({"m"}))
+    go_on.set()
+    while not watched.missed:
+        watched.look()
+    assert full is not None
+    watched.board.sample(full)
+    watched.queue.add(target("m"))
+    watched.run()
+    assert watched.world.champion().fingerprint == "fp2", "what it left behind is taken in"
+
+
+def test_an_error_of_a_revision_that_was_overtaken_holds_up_none_of_the_next(
+    watched: Watched,
+) -> None:
+    def judge(_wish: Desired, _version: Version) -> Verdict:
+        watched.world.gate = lambda _wish, _version: passed()
+        watched.commit(declared(revision="r2", floor=0.4))
+        raise TerminalError("a rule of the first revision", reason="Odd")
+
+    watched.world.gate = judge
+    watched.commit(declared())
+    watched.run()
+    assert watched.stands().as_declared
+
+
+def test_what_trainings_disturb_is_judged_once_they_have_ended_and_not_before(
+    watched: Watched,
+) -> None:
+    asked: list[str] = []
+
+    def gate(wish: Desired, _version: Version) -> Verdict:
+        asked.append(wish.spec.name)
+        noisy = wish.spec.name == "m" and watched.trainer.busy()
+        return said(Said.FAILED if noisy else Said.PASSED, "latency_p99_ms")
+
+    go_on = threading.Event()
+    watched.world.gate, watched.world.work = gate, until(go_on, model="n")
+    watched.commit(declared(), declared("n", "fpn"))
+    while not asked:
+        watched.look()
+    for _ in range(5):
+        watched.now += 10
+        watched.look()
+    assert (asked, watched.looks.at_rest()) == (["m"], False)
+    go_on.set()
+    watched.run()
+    watched.later(10)
+    assert watched.looks.at_rest()
     assert watched.stands().as_declared
 
 
