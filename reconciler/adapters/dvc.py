@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     OnStage = Callable[[str, State, float], None]
 
-#: Seconds between asking a run to end and ending it: a stop as a whole takes less than five.
-GRACE_S = 3.0
+#: Seconds between asking a run to end and ending it. A daemon that is told to stop waits for its
+#: trainings 2.6 s: what is left by then would live on.
+GRACE_S = 1.5
 #: Seconds between two looks at the memory that a run takes.
 _LOOK_S = 0.5
 _TAIL_BYTES = 1 << 16
