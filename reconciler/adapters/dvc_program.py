@@ -3,8 +3,8 @@
 It runs as a process of its own, `python -m reconciler.adapters.dvc_program`, and takes the
 arguments of `dvc`. It differs from `dvc` in this: it collects no garbage (a fourth of DVC's time);
 it hides the remotes' secrets in whatever DVC prints, and asks nobody for a password; it does not
-wait for ever for a remote; and it has `repro` and `push` of a slice ask the remote for that
-slice's run-cache entries and no others. `look` is a word of its own.
+wait for ever for a remote; it makes reflinks aside; and it has `repro` and `push` of a slice ask
+the remote for that slice's run-cache entries and no others. `look` is a word of its own.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ def _run(command: str, *rest: str) -> int:
         return look()
     from dvc.cli import main as dvc
 
-    from reconciler.adapters import dvc_asking, dvc_config
+    from reconciler.adapters import dvc_asking, dvc_config, dvc_links
 
+    dvc_links.install()
     asks = command in ("fetch", "gc", "pull", "push", "repro")
     remote = dvc_config.remotes(Path.cwd()).default if asks else None
     patience_s = float(os.environ.get(_PATIENCE, PATIENCE_S))
