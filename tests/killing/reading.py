@@ -26,7 +26,8 @@ class Reader:
         self._root = root
         self._git = Git.open(root)
         self._records = Records(self._git, REF)
-        self._cache = Cache(root / ".dvc" / "cache")
+        stores = (root / ".dvc" / "cache", root.parent / "remote")
+        self._stores = [Cache(store) for store in stores if store.is_dir() or store == stores[0]]
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader")
         self._seen: dict[str, str] = self._links()
@@ -95,7 +96,8 @@ class Reader:
             assert found == (None if text is None else self._git.blob_id(text)), f"{commit}:{path}"
         for version in record.versions:
             for pointer in (version.bundle, version.predictions, version.prepared):
-                assert pointer is None or self._cache.has(pointer.md5), f"{name}: {pointer}"
+                for store in self._stores:
+                    assert pointer is None or store.has(pointer.md5), f"{name}: {pointer}"
 
     def _links(self) -> dict[str, str]:
         links = [self._root / "deployed", *(self._root / "releases").glob("*/current")]

@@ -304,5 +304,4 @@ def install(who: str) -> None:
 
 
 if TRACE in os.environ and (_role := role(sys.orig_argv)) is not None:
-    sys.setswitchinterval(0.005)
     install(_role)
