@@ -5,14 +5,15 @@ python bench/watch.py scale [MODELS] [CHANGED...]     real DVC slices whose trai
 python bench/watch.py crowd [MODELS]                  every model changed by one commit, no DVC
 python bench/watch.py idle [MODELS] [SECONDS]
 
+With `--keep DIR`, the fleet stays there, and one that is there is used again.
 `latency` is from the end of `git commit` to the log line by which its models are being looked at.
 `scale` runs beside `dvc repro` of one changed model, in the same repository.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
 import re
 import signal
 import statistics
@@ -189,8 +190,7 @@ def latency(aside: Path, commits: int) -> None:
 
 def scale(aside: Path, models: int, changed: Sequence[int]) -> None:
     """Time commits that change some models, down to the last decision and the last target."""
-    root, env = aside / "fleet", environment(aside / "home")
-    herd.make(root, env, models, idle=True)
+    root, env = _fleet(aside, models)
     rows = [_dvc(root, env, models)]
     with daemon(root, env) as watch:
         watch.rest(5)
@@ -214,7 +214,7 @@ def _dvc(root: Path, env: Mapping[str, str], models: int) -> dict[str, object]:
 def _changed(
     watch: Daemon, root: Path, env: Mapping[str, str], models: int, number: int
 ) -> dict[str, object]:
-    _retune(root, [f"m{n:05}" for n in range(number)], 10.0 + number)
+    _retune(root, [f"m{n:05}" for n in range(number)], round(time.time() % 1e6, 1))
     watch.peak_mb, watch.deepest, start = 0.0, 0, len(watch.lines)
     call(root, env, *WHO, "commit", "-qam", f"Change {number}")
     began = time.time()
@@ -238,14 +238,14 @@ def crowd(aside: Path, models: int) -> None:
     with daemon(root, env, program) as watch:
         watch.rest(5)
         row = _served(watch, models)
-        _retune(root, [f"m{n:05}" for n in range(models)], 5.0)
+        _retune(root, [f"m{n:05}" for n in range(models)], round(time.time() % 1e6, 1))
         start = len(watch.lines)
         call(root, env, *WHO, "commit", "-qam", "Change all")
         began = time.time()
         synced = watch.wait("Synced", start) - began
         time.sleep(20)
         again = len(watch.lines)
-        (root / "README.md").write_text("Read me.\n", encoding="utf-8")
+        (root / "README.md").write_text(f"Read me at {time.time()}.\n", encoding="utf-8")
         call(root, env, *WHO, "add", "README.md")
         call(root, env, *WHO, "commit", "-qm", "Explain")
         committed = time.time()
@@ -279,9 +279,15 @@ def idle(aside: Path, models: int, seconds: float) -> None:
     report("watch-idle", [row])
 
 
+def _fleet(aside: Path, models: int) -> tuple[Path, Mapping[str, str]]:
+    root, env = aside / f"fleet-{models}", environment(aside / "home")
+    if not root.exists():
+        herd.make(root, env, models, idle=True)
+    return root, env
+
+
 def _stubbed(aside: Path, models: int) -> tuple[Path, Mapping[str, str], tuple[str, ...]]:
-    root, env = aside / "fleet", environment(aside / "home")
-    herd.make(root, env, models, idle=True)
+    root, env = _fleet(aside, models)
     from reconciler.cli.wiring import open_site
 
     champion = open_site(root).store.read().records["m00000"].champion
@@ -291,20 +297,29 @@ def _stubbed(aside: Path, models: int) -> tuple[Path, Mapping[str, str], tuple[s
     return root, env, (sys.executable, "-c", STUB, str(kept))
 
 
+def main(what: str, numbers: Sequence[int], aside: Path) -> None:
+    """Run what was asked for."""
+    match what:
+        case "latency":
+            latency(aside, *(numbers or [50]))
+        case "scale":
+            models, *changed = numbers or [1000]
+            scale(aside, models, changed or [1, 10, models])
+        case "crowd":
+            crowd(aside, *(numbers or [10_000]))
+        case "idle":
+            idle(aside, *(numbers or [10_000, 300]))
+        case _:
+            sys.exit(__doc__)
+
+
 if __name__ == "__main__":
-    what, *numbers = sys.argv[1:] or ["latency"]
-    with tempfile.TemporaryDirectory() as folder:
-        given = [int(number) for number in numbers]
-        match what:
-            case "latency":
-                latency(Path(folder), *(given or [50]))
-            case "scale":
-                models, *changed = given or [1000]
-                scale(Path(folder), models, changed or [1, 10, models])
-            case "crowd":
-                crowd(Path(folder), *(given or [10_000]))
-            case "idle":
-                idle(Path(folder), *(given or [10_000, 300]))
-            case _:
-                sys.exit(__doc__)
-    os.sync()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", default="latency")
+    parser.add_argument("numbers", nargs="*", type=int)
+    parser.add_argument("--keep", type=Path)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        place = asked.keep or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        main(asked.what, asked.numbers, place)
