@@ -137,7 +137,7 @@ def _follow(
 ) -> int:
     watch.daemon.start()
     while not end.wait(_LOOK_S if request.once else None):
-        if watch.daemon.at_rest():
+        if watch.daemon.at_rest() or watch.cannot_begin():
             break
     listen(Happened("Stopping", "trainings are ended; what they had done is kept"))
     ended = watch.daemon.stop(_STOP_S)
@@ -150,6 +150,8 @@ def _follow(
 
 
 def _code(watch: Watching) -> int:
+    if watch.cannot_begin():
+        return 1
     return max((not s.as_declared for s in watch.standings().values()), default=0)
 
 

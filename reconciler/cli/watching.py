@@ -29,6 +29,8 @@ from reconciler.ports.source import Source
 
 #: The refs were followed at least this many intervals ago, or the daemon is not ready.
 _STALE = 3
+#: Leases that are held for each training at a time: the next one is ready when one ends.
+_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,10 @@ class Watching:
         self._trainer = site.trainer(
             pace.jobs, listen, lambda model: self._queue.add(release(model)), pace.memory
         )
-        self._leasing = Leasing(leases(self._lost))
+        self._leasing = Leasing(leases(self._lost), _AHEAD * pace.jobs)
         grounds = Grounds(site, self._trainer, self._leasing, listen, everything=pace.everything)
         self._standings = Standings(site.status, listen, lambda: datetime.now(UTC))
-        board = self._board = Board()
+        board = self.board = Board()
         committer = Committer(lambda: grounds.site.store, wrote=counts.wrote, turn=board.turn)
         looks = Looks(
             board, self._queue, committer.submit, self._standings, listen, self._metrics.passed,
@@ -96,6 +98,10 @@ class Watching:
     def standings(self) -> dict[str, Standing]:
         """Return how each model stood when it was last looked at."""
         return self._standings.latest()
+
+    def cannot_begin(self) -> bool:
+        """Return whether the refs could not be followed even once so far."""
+        return self.follower.trouble is not None and self.board.view is None
 
     def _lost(self, fingerprint: str, said: str) -> None:
         """End a training whose lease somebody else has by now."""

@@ -27,6 +27,9 @@ DEBOUNCE_S = 0.01
 #: Permissions are looked for this often: they are no ref.
 _LATER_S = 2.0
 
+_GONE = "the branch is gone; what it declared last stays in force"
+_ABSENT = "there is no such branch, or it has no commit yet; once there is, it is followed"
+
 
 class Follower:
     """Keeps the board at the revision that is followed.
@@ -200,7 +203,7 @@ class Follower:
             return
         if sighting.revision is None:
             self._stay(sighting, allowed)
-            self._complain("BranchGone", "the branch is gone; what it declared last stays in force")
+            self._complain("BranchGone", _GONE if self._board.view else _ABSENT)
             return
         view = self._board.view
         there = view is not None and (view.fleet.revision, view.snapshot.commit) == (

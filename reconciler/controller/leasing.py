@@ -12,10 +12,12 @@ class Leasing:
 
     Args:
         leases: Where leases are had.
+        most: How many may be held: what this machine cannot train soon is left to others.
     """
 
-    def __init__(self, leases: Leases | None = None) -> None:
+    def __init__(self, leases: Leases | None = None, most: int = 1) -> None:
         self._leases = leases or NoLeases()
+        self._most = most
         self._lock = threading.Lock()
         self._held: dict[str, set[str]] = {}
 
@@ -26,11 +28,18 @@ class Leasing:
 
     def take(self, model: str, fingerprint: str) -> str | None:
         """Take the lease of what a model is to be trained to; see `Leases.take`."""
+        if not self.alone and self._full(fingerprint):
+            return "it waits for a slot, here or with another daemon"
         said = self._leases.take(fingerprint)
         if said is None:
             with self._lock:
                 self._held.setdefault(model, set()).add(fingerprint)
         return said
+
+    def _full(self, fingerprint: str) -> bool:
+        with self._lock:
+            held = set().union(*self._held.values())
+        return fingerprint not in held and len(held) >= self._most
 
     def keep(self, model: str, fingerprint: str | None) -> None:
         """Give back every lease of a model but that of what is trained now; None: all."""

@@ -115,6 +115,8 @@ class Looks:
         self._backoff: Backoff[Key] = backoff or Backoff()
         self._stuck: dict[str, Plan] = {}
         """Models that a look went wrong with: no step is taken until a change, or their time."""
+        self._said: dict[str, tuple[str, str]] = {}
+        """What was last said to be wrong with a release; it is tried again without a word."""
         self._retry: dict[str, float] = {}
         """When what went wrong for the time being is tried again, in monotonic seconds."""
         self._served: dict[str, tuple[str | None, TargetPlan]] = {}
@@ -151,6 +153,7 @@ class Looks:
         for name in names:
             self._stuck.pop(name, None)
             self._disturbed.pop(name, None)
+            self._said.pop(name, None)
             self._retry[name] = -math.inf
             self._backoff.forget(release(name))
             self._backoff.forget(target(name))
@@ -190,6 +193,7 @@ class Looks:
                 looked.memory.forget(decision.bundle)
         revision = looked.fleet.revision if looked else None
         self._listen(decided(decision, looked.record if looked else None, revision))
+        self._said.pop(name, None)
         self._backoff.forget(release(name))
         self._queue.add(target(name), release(name))
 
@@ -276,7 +280,7 @@ class Looks:
         if isinstance(result, Broken):
             looked.memory.broken.append(result)
             if result.transient and not result.superseded:  # the others: once they are on record
-                self._listen(Decided(name, result.reason, result.message, good=False))
+                self._complain(name, result.reason, result.message)
                 self._pause(name)
             return
         self._standings.add_durations(name, result.seconds)
@@ -296,14 +300,19 @@ class Looks:
     def _break(self, looked: Pass, error: Exception) -> None:
         """Leave a model's release alone for a while, or until a change, and tell why."""
         name, (reason, message) = looked.name, told(error)
-        if (plan := Plan(reason, message)) != self._stuck.get(name):
-            self._listen(Decided(name, reason, message, good=False))
-        self._stuck[name] = plan
+        self._complain(name, reason, message)
+        self._stuck[name] = Plan(reason, message)
         if not self._board.holds(looked):  # it may have changed, and then be said to have already
             self._stuck.pop(name, None)
             self._queue.add(release(name))
         elif _passing(error):
             self._pause(name)
+
+    def _complain(self, name: str, reason: str, message: str) -> None:
+        """Tell what is wrong with a release, once for as long as it stays the same."""
+        if self._said.get(name) != (reason, message):
+            self._said[name] = (reason, message)
+            self._listen(Decided(name, reason, message, good=False))
 
     def _pause(self, name: str) -> None:
         pause = self._backoff.failed(release(name))

@@ -15,6 +15,7 @@ from reconciler.controller.board import Board
 from reconciler.controller.committing import Committer
 from reconciler.controller.events import Decided, Moved
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.leasing import Leasing
 from reconciler.controller.looks import Key, Kind, Looks, release, target
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
@@ -54,6 +55,8 @@ class Watched:
         self.world = world
         self.now = 0.0
         self.leases = Leased()
+        self.most = 100
+        self.leasing: Leasing | None = None
         self.queue: WorkQueue[Key] = WorkQueue(lambda: self.now)
         self.board = Board()
         self.trainer = world.trainer(lambda model: self.queue.add(release(model)))
@@ -72,6 +75,11 @@ class Watched:
             target=self.committer.run, args=(self.looks.committed,), daemon=True
         ).start()
 
+    def _leasing(self) -> Leasing:
+        if self.leasing is None:
+            self.leasing = Leasing(self.leases, self.most)
+        return self.leasing
+
     def _store(self) -> DeployedStore:
         return self.world.store
 
@@ -80,7 +88,7 @@ class Watched:
         by_name = {m.spec.name if isinstance(m, Desired) else "m": m for m in models}
         revision = next((m.revision for m in models if isinstance(m, Desired)), "r9")
         fleet = Fleet(revision, {}, Params(), {}, by_name, (), {}, {})
-        tools = self.world.tools(self.trainer, self.leases)
+        tools = self.world.tools(self.trainer, self._leasing())
         view = View(fleet, self.world.store.read(), tools, settled=settled)
         self.looks.changed(self.board.replace(view))
 
@@ -143,9 +151,11 @@ def test_what_fails_for_the_time_being_is_tried_again_later_and_later(watched: W
     watched.run()
     assert watched.stands().reason == "DiskFull"
     assert watched.world.trained == ["fp1"]
+    assert watched.told() == ["DiskFull"]
     for pause, tries in ((0.9, 1), (0.2, 2), (1.8, 2), (0.3, 3), (3.8, 3), (0.3, 4)):
         watched.later(pause)
         assert len(watched.world.trained) == tries
+    assert watched.told() == ["DiskFull"], "what goes on being wrong is said once"
     watched.world.broken.clear()
     watched.later(8.1)
     assert watched.stands().as_declared
@@ -455,6 +465,20 @@ def test_a_decision_that_another_one_overtook_has_the_refs_looked_at_and_is_plan
     watched.commit(declared())
     watched.later(1.1)
     assert watched.told() == ["Released"]
+
+
+def test_no_more_leases_are_taken_than_can_be_trained_soon(watched: Watched) -> None:
+    watched.most = 2
+    hold = threading.Event()
+    watched.world.work = until(hold)
+    watched.commit(*(declared(f"m{n}", f"fp{n}") for n in range(5)))
+    watched.look()
+    assert len(watched.leases.held) == 2
+    hold.set()
+    for _ in range(5):
+        watched.later(10.1)
+    assert all(stands.as_declared for stands in watched.standings.latest().values())
+    assert sorted(watched.world.trained) == [f"fp{n}" for n in range(5)]
 
 
 def test_a_hold_keeps_training_back_and_its_end_lets_it_go(watched: Watched) -> None:

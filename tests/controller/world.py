@@ -34,7 +34,6 @@ from reconciler.core.standing import Standing
 from reconciler.core.verdict import Evidence, Verdict
 from reconciler.core.verdict import Outcome as Said
 from reconciler.errors import TerminalError
-from reconciler.ports.leases import Leases
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 
@@ -168,7 +167,7 @@ class World:
         logs, listen = self.folder / "logs", self.events.append
         return Trainer(self._train, logs, self.jobs, listen, ended, self.memory)
 
-    def tools(self, trainer: Trainer, leases: Leases | None = None) -> Tools:
+    def tools(self, trainer: Trainer, leasing: Leasing | None = None) -> Tools:
         return Tools(
             store=self.store,
             trainer=trainer,
@@ -178,7 +177,7 @@ class World:
             status=self.status,
             clock=lambda: self.now,
             mismatches=self.mismatches,
-            leasing=Leasing(leases),
+            leasing=leasing or Leasing(),
         )
 
     def record(self, name: str = "m") -> Record:
