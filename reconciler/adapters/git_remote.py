@@ -56,6 +56,10 @@ class Refused:
     """Whether somebody else has moved it; otherwise the remote does not let us."""
 
 
+#: Of a ref that stands where it is to go: somebody has made the very same commit.
+_THERE = Refused("it stands there already", outrun=True)
+
+
 @dataclass(frozen=True)
 class GitRemote:
     """The repository at a URL, and the bare one of ours by way of which it is asked."""
@@ -140,7 +144,8 @@ class GitRemote:
         if cut := next((p[2] for p in told.values() if p[2].startswith("[remote failure]")), None):
             raise self._unreachable("push", cut)
         heard = self._words(done.stderr)
-        return {r: self._refused(p[2], heard) for r, p in told.items() if p[0] == "!"}
+        refused = {r: self._refused(p[2], heard) for r, p in told.items() if p[0] == "!"}
+        return refused | {r: _THERE for r, p in told.items() if p[0] == "="}
 
     def _refused(self, summary: str, heard: str) -> Refused:
         outrun = any(word in summary for word in _FASTER)

@@ -162,6 +162,20 @@ def test_a_lost_race_is_run_again_on_what_won_it(
     assert ours.commit == host.ref(REF)
 
 
+def test_the_very_same_commit_of_another_daemon_is_not_taken_for_ours(
+    mirror: Mirror, host: Host, tmp_path: Path
+) -> None:
+    """In the same second, the same decision on the same records is the same commit."""
+    mirror.look()
+    decision = unless_steered(tried("A"), None)
+    theirs = store(Mirror.open(tmp_path / "other", host.url, "main"), NOON)
+    theirs.commit({"wine": decision})
+    with pytest.raises(Overtaken):
+        store(mirror, NOON).commit({"wine": decision})
+    assert mirror.git.read_ref(REF) == host.ref(REF)
+    assert [v.reason for v in store(mirror).read().records["wine"].versions] == ["A"]
+
+
 def test_a_remote_that_refuses_the_records_is_quoted(mirror: Mirror, host: Host) -> None:
     hook = host.hook("pre-receive", "echo only release managers may push >&2; exit 1")
     with pytest.raises(TransientError, match="only release managers") as caught:
