@@ -229,8 +229,9 @@ class Looks:
         if served is not None and served[0] == looked.champion:
             self._standings.settle(name, looked.champion, plan, served[1])
         self._board.note(looked, plan)
-        running = looked.tools.trainer.running(name)
-        looked.tools.leasing.keep(name, running.fingerprint if running else None)
+        if not plan.actions:  # else a result waits to be judged, and is on nobody's record yet
+            running = looked.tools.trainer.running(name)
+            looked.tools.leasing.keep(name, running.fingerprint if running else None)
         if plan.reason == RECORDS_MOVED:
             self._soon.add(name)
             self._wake()

@@ -452,6 +452,29 @@ def test_what_another_daemon_trains_is_waited_for_and_leases_are_given_back(
     assert watched.leases.held == set()
 
 
+def test_the_lease_of_a_result_that_waits_to_be_judged_is_kept(watched: Watched) -> None:
+    released, judged = threading.Event(), threading.Event()
+    watched.world.work = until(released, model="slow")
+
+    def gate(desired: Desired, version: Version) -> Verdict:
+        if desired.spec.name == "slow":
+            return passed()
+        judged.set()
+        return said(Said.PASSED if released.is_set() else Said.FAILED, "latency_p99_ms")
+
+    watched.world.gate = gate
+    watched.commit(declared(), declared("slow", "fp2"))
+    deadline = time.monotonic() + 20
+    while not judged.is_set() and time.monotonic() < deadline:
+        watched.look()
+        time.sleep(0.001)
+    assert watched.leases.held == {"fp1", "fp2"}
+    released.set()
+    watched.later(2.1)
+    assert watched.told("m") == ["Released"]
+    assert watched.leases.held == set()
+
+
 def test_a_decision_that_another_one_overtook_has_the_refs_looked_at_and_is_planned_again(
     watched: Watched,
 ) -> None:
