@@ -226,7 +226,9 @@ class Looks:
     ) -> Ended:
         """Keep how a model stands that no decision is to be made about now."""
         name = looked.name
-        if served is not None and served[0] == looked.champion:
+        if looked.desired is None and looked.record is None:
+            self._standings.forget(name)
+        elif served is not None and served[0] == looked.champion:
             self._standings.settle(name, looked.champion, plan, served[1])
         self._board.note(looked, plan)
         if not plan.actions:  # else a result waits to be judged, and is on nobody's record yet

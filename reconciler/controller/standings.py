@@ -57,6 +57,15 @@ class Standings:
             self._listen(Moved(name, *facts[:2], stands.reason, stands.message))
         return stands
 
+    def forget(self, name: str) -> None:
+        """Forget a model that is neither declared nor on record."""
+        with self._lock:
+            known = self._known.pop(name, None)
+            self._written.pop(name, None)
+            self._latest.pop(name, None)
+        if known is not None:
+            self._note(lambda store: store.forget(name))
+
     def add_durations(self, name: str, seconds: dict[str, float]) -> None:
         """Keep how long the stages of a model took."""
         self._note(lambda store: store.add_durations(name, seconds, self._clock()))

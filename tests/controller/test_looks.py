@@ -475,6 +475,20 @@ def test_the_lease_of_a_result_that_waits_to_be_judged_is_kept(watched: Watched)
     assert watched.leases.held == set()
 
 
+def test_a_model_that_is_gone_before_anything_was_put_on_record_is_forgotten(
+    watched: Watched,
+) -> None:
+    watched.leases.others = {"fp1": "the daemon on elsewhere, process 7, has its lease"}
+    watched.commit(declared())
+    watched.run()
+    assert "m" in watched.world.status.seen()
+    watched.commit(declared("n", "fp2"))
+    watched.run()
+    assert watched.standings.latest().keys() == {"n"}
+    assert watched.standings.counts().total() == 1
+    assert watched.world.status.seen().keys() == {"n"}
+
+
 def test_a_decision_that_another_one_overtook_has_the_refs_looked_at_and_is_planned_again(
     watched: Watched,
 ) -> None:
