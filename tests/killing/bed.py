@@ -75,6 +75,14 @@ class Bed:
         }
         return project
 
+    def trained(self) -> Path:
+        """Return what real trainings have left, by stage and alpha."""
+        if not self.outputs.exists():
+            with self._alone():
+                if not self.outputs.exists():  # or another process was faster
+                    self._train()
+        return self.outputs
+
     def _make(self, name: str) -> None:
         place = self.base / "scenes" / name
         if place.exists():  # another process was faster
