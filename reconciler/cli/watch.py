@@ -60,7 +60,7 @@ class Address:
 
 
 def run(request: Request) -> int:
-    """Return 0 when it was asked to end; with `once`, 1 when a model is not as declared."""
+    """Return 0 when it was asked to end; with `once`, 1 when something is not as declared."""
     if request.webhook is not None:
         secret(os.environ)  # without one, nothing is begun
     with ExitStack() as stack:
@@ -137,22 +137,16 @@ def _follow(
 ) -> int:
     watch.daemon.start()
     while not end.wait(_LOOK_S if request.once else None):
-        if watch.daemon.at_rest() or watch.cannot_begin():
+        if watch.daemon.at_rest():
             break
     listen(Happened("Stopping", "trainings are ended; what they had done is kept"))
     ended = watch.daemon.stop(_STOP_S)
-    code = 130 if request.once and end.is_set() else _code(watch) if request.once else 0
+    code = (130 if end.is_set() else int(bool(watch.unwell()))) if request.once else 0
     if not ended:  # a thread that computes cannot be ended otherwise; nothing is half-written
         stack.close()
         sys.stdout.flush()
         os._exit(code)
     return code
-
-
-def _code(watch: Watching) -> int:
-    if watch.cannot_begin():
-        return 1
-    return max((not s.as_declared for s in watch.standings().values()), default=0)
 
 
 @contextmanager

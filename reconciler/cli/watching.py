@@ -23,7 +23,6 @@ from reconciler.controller.looks import Key, Looks, release, target
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.telling import everyone
-from reconciler.core.standing import Standing
 from reconciler.ports.leases import Leases, NoLeases
 from reconciler.ports.source import Source
 
@@ -69,7 +68,7 @@ class Watching:
         self._leasing = Leasing(leases(self._lost), _AHEAD * pace.jobs)
         grounds = Grounds(site, self._trainer, self._leasing, listen, everything=pace.everything)
         self._standings = Standings(site.status, listen, lambda: datetime.now(UTC))
-        board = self.board = Board()
+        board = self._board = Board()
         committer = Committer(lambda: grounds.site.store, wrote=counts.wrote, turn=board.turn)
         looks = Looks(
             board, self._queue, committer.submit, self._standings, listen, self._metrics.passed,
@@ -95,13 +94,13 @@ class Watching:
         """Return what its probes tell."""
         return Answers(self.daemon.lifeless, self._unready, self._metrics.render)
 
-    def standings(self) -> dict[str, Standing]:
-        """Return how each model stood when it was last looked at."""
-        return self._standings.latest()
-
-    def cannot_begin(self) -> bool:
-        """Return whether the refs could not be followed even once so far."""
-        return self.follower.trouble is not None and self.board.view is None
+    def unwell(self) -> tuple[str, ...]:
+        """Return the models that are not as declared, and what is wrong with the refs."""
+        latest, view = self._standings.latest(), self._board.view
+        told = {name for name in view.names() if view.tells(name)} if view else set()
+        wrong = {name for name, stands in latest.items() if not stands.as_declared}
+        trouble = self.follower.trouble
+        return (*sorted(wrong | told - latest.keys()), *((trouble,) if trouble else ()))
 
     def _lost(self, fingerprint: str, said: str) -> None:
         """End a training whose lease somebody else has by now."""

@@ -28,18 +28,17 @@ class Leasing:
 
     def take(self, model: str, fingerprint: str) -> str | None:
         """Take the lease of what a model is to be trained to; see `Leases.take`."""
-        if not self.alone and self._full(fingerprint):
-            return "it waits for a slot, here or with another daemon"
         said = self._leases.take(fingerprint)
         if said is None:
             with self._lock:
                 self._held.setdefault(model, set()).add(fingerprint)
         return said
 
-    def _full(self, fingerprint: str) -> bool:
+    def full(self, fingerprint: str) -> bool:
+        """Return whether a further lease must wait until one of ours is given back."""
         with self._lock:
             held = set().union(*self._held.values())
-        return fingerprint not in held and len(held) >= self._most
+        return not self.alone and fingerprint not in held and len(held) >= self._most
 
     def keep(self, model: str, fingerprint: str | None) -> None:
         """Give back every lease of a model but that of what is trained now; None: all."""

@@ -18,7 +18,7 @@ from reconciler.controller.board import Board
 from reconciler.controller.committing import Entry
 from reconciler.controller.decisions import Decision, Overtaken
 from reconciler.controller.events import Decided, Listen
-from reconciler.controller.passes import RECORDS_MOVED, Pass, guarded, told
+from reconciler.controller.passes import NO_SLOT, RECORDS_MOVED, Pass, guarded, told
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.telling import decided
@@ -126,7 +126,7 @@ class Looks:
         self._disturbed: dict[str, Plan] = {}
         """Models that are judged as soon as no training disturbs it."""
         self._soon: set[str] = set()
-        """Models that are looked at once more in a moment, because their records have moved."""
+        """Models that wait for a moment, or for other work of ours, and for nothing else."""
 
     def at_rest(self) -> bool:
         """Return whether no model waits for a moment only."""
@@ -138,10 +138,13 @@ class Looks:
         Where it may not, a decision is on its way, and `committed` gives the key back.
         """
         began, ended = self._clock(), Ended.FAILED
+        if key.kind is Kind.RELEASE:
+            self._soon.discard(key.model)
         with guarded(lambda error: self._failed(key, error)):
             looked = self._board.begin(key.model)
             if looked is None:
                 if key.kind is Kind.RELEASE:
+                    self._disturbed.pop(key.model, None)
                     self._missed(key.model)
                 return True
             ended = self._release(looked) if key.kind is Kind.RELEASE else self._target(looked)
@@ -199,7 +202,6 @@ class Looks:
 
     def _release(self, looked: Pass) -> Ended:
         name, trainer = looked.name, looked.tools.trainer
-        self._soon.discard(name)
         self._try_again(looked)
         if (result := trainer.collect(name)) is not None:
             self._disturbed.pop(name, None)
@@ -234,10 +236,11 @@ class Looks:
         if not plan.actions:  # else a result waits to be judged, and is on nobody's record yet
             running = looked.tools.trainer.running(name)
             looked.tools.leasing.keep(name, running.fingerprint if running else None)
-        if plan.reason == RECORDS_MOVED:
-            self._soon.add(name)
-            self._wake()
         waits = plan.requeue_after
+        if waits is not None and plan.reason in (RECORDS_MOVED, NO_SLOT):
+            self._soon.add(name)
+        if plan.reason == RECORDS_MOVED:
+            self._wake()
         if plan.actions:
             self._disturbed[name] = plan
             self._queue.add_after(release(name), _DISTURBED_S)

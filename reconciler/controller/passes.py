@@ -50,6 +50,7 @@ LEASED_PAUSE = timedelta(seconds=10)
 MOVED_PAUSE = timedelta(seconds=1)
 #: Why a training was not started: what it was planned by is out of date.
 RECORDS_MOVED = "RecordsMoved"
+NO_SLOT = "NotTrained"
 #: Artifacts that are gone can be made again: training is a pure function.
 _LOST = frozenset({"ArtifactsMissing", "CacheCorrupt", "DataMissing"})
 
@@ -202,6 +203,9 @@ class Pass:
     def _lease(self, fingerprint: str) -> Plan | None:
         """Take the lease of what is to be trained; return why it must wait, if it must."""
         leasing = self.tools.leasing
+        if leasing.full(fingerprint):
+            why = "waits for a slot, here or with another daemon"
+            return Plan(NO_SLOT, why, requeue_after=LEASED_PAUSE)
         if (holder := leasing.take(self.name, fingerprint)) is not None:
             return Plan("TrainedElsewhere", holder, requeue_after=LEASED_PAUSE)
         if leasing.alone or self.tools.store.record(self.name) == self.record:
