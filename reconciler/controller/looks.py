@@ -206,6 +206,8 @@ class Looks:
         if (result := trainer.collect(name)) is not None:
             self._disturbed.pop(name, None)
             self._take_in(looked, result)
+            if not trainer.busy():
+                self._queue.add(*map(release, tuple(self._disturbed)))
         served = self._served.get(name)
         if served is not None:
             looked.lose_champion(served[1].reason)

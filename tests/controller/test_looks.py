@@ -405,8 +405,7 @@ def test_what_trainings_disturb_is_judged_once_they_have_ended_and_not_before(
     assert (asked, watched.looks.at_rest()) == (["m"], False)
     go_on.set()
     watched.run()
-    watched.later(10)
-    assert watched.looks.at_rest()
+    assert watched.looks.at_rest(), "nobody waits for the timer"
     assert watched.stands().as_declared
 
 
