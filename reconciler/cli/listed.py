@@ -23,8 +23,7 @@ def planned(site: Site, others: Others, seen: Seen) -> tuple[dict[str, Line], se
         others, {n: None if p.actions else (p.reason, p.message) for n, p in plans.items()}
     )
     snapshot = others.snapshot
-    lines = recorded(Snapshot(None, {}, snapshot.quarantined), seen)
-    lines |= {
+    lines = {
         name: _line(plan, _champion(snapshot, name), seen.get(name, _UNSEEN)[1])
         for name, plan in plans.items()
     }

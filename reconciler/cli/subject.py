@@ -48,7 +48,7 @@ class Subject:
     def desired(self) -> Desired | Invalid | None:
         """What HEAD declares of it; None: nothing."""
         if (why := self.snapshot.quarantined.get(self.name)) is not None:
-            return Invalid("RecordCorrupt", f"its record cannot be read: {why}")
+            return Invalid.recorded(why)
         if self.trouble is not None:
             return Invalid(self.trouble.reason, str(self.trouble))
         return self.fleet.wish(self.name) if self.fleet else None

@@ -118,7 +118,7 @@ class Pass:
     def desired(self) -> Desired | Invalid | None:
         """What is declared; a record that cannot be read makes the model one that cannot be."""
         if (why := self.snapshot.quarantined.get(self.name)) is not None:
-            return Invalid("RecordCorrupt", why)
+            return Invalid.recorded(why)
         return self.fleet.wish(self.name)
 
     def plan(self) -> Plan:
@@ -183,7 +183,7 @@ class Pass:
             ReconcilerError: The target cannot be reached, or the bundle is nowhere to be had.
         """
         if (why := self.snapshot.quarantined.get(self.name)) is not None:
-            return TargetPlan("RecordCorrupt", why)
+            return TargetPlan("RecordCorrupt", f"its record cannot be read: {why}")
         spec = self.fleet.spec(self.name)
         return self.tools.serving.converge(self.name, spec, self.record)
 

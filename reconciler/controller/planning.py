@@ -8,7 +8,7 @@ from reconciler.adapters.snapshot import Snapshot
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.guards import UNGUARDED, Guards
 from reconciler.controller.memory import Memory, observed
-from reconciler.core.plan import Plan, plan_release
+from reconciler.core.plan import Invalid, Plan, plan_release
 from reconciler.core.record import Record
 from reconciler.core.runtime import Mismatch
 
@@ -16,7 +16,9 @@ from reconciler.core.runtime import Mismatch
 def plans(fleet: Fleet, snapshot: Snapshot, guards: Guards, now: datetime) -> dict[str, Plan]:
     """Return the next step of each model of a fleet, or on record, wherever it would be taken."""
     names = {*fleet.models, *snapshot.records}
-    return {n: next_step(n, fleet, snapshot.records.get(n), (), now, guards) for n in names}
+    found = {n: next_step(n, fleet, snapshot.records.get(n), (), now, guards) for n in names}
+    corrupt = {n: Invalid.recorded(why) for n, why in snapshot.quarantined.items()}
+    return found | {n: Plan(c.reason, c.message) for n, c in corrupt.items()}
 
 
 def next_step(

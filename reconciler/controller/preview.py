@@ -176,7 +176,7 @@ class Preview:
 
     def _desired(self, name: str) -> Desired | Invalid | None:
         if (why := self._facts.snapshot.quarantined.get(name)) is not None:
-            return Invalid("RecordCorrupt", why)
+            return Invalid.recorded(why)
         return self._facts.fleet.wish(name)
 
     def _same(self, name: str) -> bool:

@@ -55,6 +55,11 @@ class Invalid:
     reason: str
     message: str
 
+    @classmethod
+    def recorded(cls, why: str) -> Invalid:
+        """Return what a model counts as whose record cannot be read, whatever is declared."""
+        return cls("RecordCorrupt", f"its record cannot be read: {why}")
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:
