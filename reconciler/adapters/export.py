@@ -5,6 +5,8 @@ It is a link to `.reconciler/export/<commit>/`, switched whole. Programs read th
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -51,7 +53,8 @@ def export(git: Git, ref: str) -> Path | None:
             return store / commit
     except OSError as error:
         raise TransientError(
-            f"cannot export the records: {error.filename}: {error.strerror}", reason="ExportFailed"
+            f"cannot export the records to {home(git) / LINK}: {error.strerror}",
+            reason="ExportFailed",
         ) from error
 
 
@@ -109,9 +112,23 @@ def _exports(store: Path) -> list[str]:
 def _switch(link: Path, to: Path) -> None:
     if link.is_symlink() and link.readlink() == to:
         return
-    aside = link.parent / _STORE / f".link-{uuid4().hex}"
+    name = f".link-{uuid4().hex}"
+    try:
+        _switch_by(link.parent / _STORE / name, link, to)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _switch_by(link.parent / name, link, to)  # the store is on a disk of its own
+
+
+def _switch_by(aside: Path, link: Path, to: Path) -> None:
     aside.symlink_to(to, target_is_directory=True)
-    aside.replace(link)
+    try:
+        aside.replace(link)
+    except OSError:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
 
 
 def _sweep(store: Path, current: str) -> None:

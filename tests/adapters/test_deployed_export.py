@@ -14,6 +14,7 @@ from reconciler.adapters.export import export
 from reconciler.adapters.git import Git
 from reconciler.core.record import attempt, empty
 from reconciler.errors import TransientError
+from tests.company.disks import small_disk, unable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,6 +136,16 @@ def test_what_a_cut_export_left_behind_is_swept(store: DeployedStore, repo: Path
 
     assert shown is not None
     assert {path.name for path in left.parent.iterdir()} == {".lock", shown.name}
+
+
+def test_an_export_on_a_disk_of_its_own_is_shown_too(store: DeployedStore, repo: Path) -> None:
+    if (why := unable()) is not None:
+        pytest.skip(why)
+    with small_disk(repo / ".reconciler", 1):
+        folder = export(Git.open(repo), REF)
+        assert folder == (repo / "deployed").resolve()
+        assert not list((repo / ".reconciler" / "export").glob(".link-*"))
+        assert not list(repo.glob(".link-*"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
