@@ -235,7 +235,12 @@ class Git:
             b"blob\nmark :%d\ndata %d\n%s\nget-mark :%d\n" % (n, len(content), content, n)
             for n, content in enumerate(contents, 1)
         )
-        done = self._git("fast-import", "--quiet", "--done", input=stream + b"done\n")
+        done = self._git("fast-import", "--quiet", "--done", input=stream + b"done\n", check=False)
+        if done.code != 0:
+            error, report = git_output.crash(self.place, done.code, done.stderr)
+            if report is not None:  # it is left in the user's git folder, for git's own people
+                report.unlink(missing_ok=True)
+            raise error
         return tuple(done.stdout.decode().split())
 
     def write_trees(self, levels: Sequence[Mapping[str, Entry]]) -> tuple[str, ...]:

@@ -12,6 +12,12 @@ from reconciler.errors import TerminalError, TransientError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_REPORT = re.compile("fast-import: dumping crash report to (.+)")
+_FULL = re.compile("No space left|Out of diskspace|Disk quota exceeded")
+_CLOSED = re.compile(
+    "Read-only file system|Permission denied|insufficient permission|Operation not permitted"
+    "|Input/output error"
+)
 _ENTRY = re.compile(r"(\d+) \w+ (\w+)\t([^\0]+)\0")
 
 
@@ -104,6 +110,17 @@ def no_commit(place: Path, *, bare: bool) -> UsageError:
     return UsageError(said, reason="NoCommits", hint=hint)
 
 
+def crash(
+    place: Path, code: int, stderr: bytes
+) -> tuple[UsageError | TransientError | TerminalError, Path | None]:
+    """Return why fast-import failed in `place`, and the report that it has left, if any."""
+    lines = stderr.decode(errors="replace").splitlines()
+    found = [match for line in lines if (match := _REPORT.match(line))]
+    rest = "\n".join(line for line in lines if not _REPORT.match(line))
+    report = place / found[-1][1] if found else None
+    return failure("fast-import", place, code, rest.encode()), report
+
+
 def failure(
     command: str, place: Path, code: int, stderr: bytes
 ) -> UsageError | TransientError | TerminalError:
@@ -115,9 +132,12 @@ def failure(
     if "dubious ownership" in said:
         hint = f"run `git config --global --add safe.directory {place}` if you trust it"
         return UsageError(message, reason="NotTrusted", hint=hint)
-    if "No space left" in said:
+    if _FULL.search(said):
         return TransientError(message, reason="DiskFull", hint="free some space")
     if ".lock': File exists" in said:
         hint = "another git runs there; if none does, delete the lock that it names"
         return TransientError(message, reason="Locked", hint=hint)
+    if _CLOSED.search(said):
+        hint = "check who owns the repository, and how its disk is mounted"
+        return TransientError(message, reason="NotWritable", hint=hint)
     return TerminalError(message, reason="GitFailed")

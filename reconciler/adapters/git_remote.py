@@ -164,11 +164,14 @@ class GitRemote:
         return done
 
     def _failed(self, command: str, code: int, stderr: bytes) -> TransientError:
-        error = git_output.failure(command, self.folder, code, self._words(stderr).encode())
-        if error.reason in ("DiskFull", "Locked"):
+        words = self._words(stderr)
+        error = git_output.failure(command, self.folder, code, words.encode())
+        refused = any(word in words for word in _ACCESS)
+        if error.reason in ("DiskFull", "Locked", "NotWritable") and not refused:
             assert isinstance(error, TransientError)
             return error
-        return self._unreachable(command, self._words(stderr) or f"exit status {code}", error.hint)
+        hint = "" if refused else error.hint
+        return self._unreachable(command, words or f"exit status {code}", hint)
 
     def _unreachable(self, command: str, words: str, hint: str = "") -> TransientError:
         if any(word in words for word in _ACCESS):

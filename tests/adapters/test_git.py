@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,6 +206,32 @@ def test_a_git_that_was_killed_says_nothing_of_what_it_was_asked(repo: Path) -> 
     error = git_output.failure("update-ref", repo, -9, b"")
     assert isinstance(error, TransientError)
     assert error.reason == "Killed"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("fatal: sha1 file 'tmp_pack_CoXlKQ' write error. Out of diskspace", "DiskFull"),
+        ("error: file write error: No space left on device", "DiskFull"),
+        ("fatal: Unable to create '/r/.git/refs/d.lock': Read-only file system", "NotWritable"),
+        ("error: insufficient permission for adding an object to .git/objects", "NotWritable"),
+    ],
+)
+def test_a_disk_that_cannot_be_written_waits_for_time(repo: Path, said: str, reason: str) -> None:
+    error = git_output.failure("update-ref", repo, 128, said.encode())
+    assert isinstance(error, TransientError)
+    assert error.reason == reason
+
+
+def test_a_crash_of_git_leaves_no_report_and_the_reason_is_told_without_it(repo: Path) -> None:
+    git = Git.open(repo)
+    objects = repo / ".git" / "objects"
+    shutil.rmtree(objects / "pack")
+    (objects / "pack").write_text("no folder")
+    with pytest.raises(TerminalError, match="fatal: ") as caught:
+        git.write_blob(b"new")
+    assert "crash report" not in str(caught.value)
+    assert not list((repo / ".git").glob("fast_import_crash_*"))
 
 
 def test_ignored_paths_are_known_before_they_exist(repo: Path) -> None:
