@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters import dvc_config, machine
+from reconciler.adapters import dvc_config, machine, room
 from reconciler.adapters.cache import Cache
 from reconciler.adapters.dvc_failures import failure
 from reconciler.adapters.dvc_output import Progress, State, cause
@@ -163,7 +164,11 @@ def _finish(
         slot.forget()
     if code != 0:
         said = _tail(log, slot.root)
-        raise failure(said, slot.root) or cause(said, code, log)
+        error = failure(said, slot.root) or cause(said, code, log)
+        if not isinstance(error, TransientError):  # a full disk is not always told of, or heard
+            places = (log.parent, slot.root, dvc_config.cache_dir(slot.root))
+            room.check((*places, Path(tempfile.gettempdir())))
+        raise error
 
 
 def initialise(root: Path) -> None:

@@ -208,8 +208,13 @@ class Slot:
         aside.replace(self._group)
 
     def forget(self) -> None:
-        """Strike out who ran here: all of it has ended."""
-        self._group.unlink(missing_ok=True)
+        """Strike out who ran here: all of it has ended.
+
+        Raises:
+            TransientError: The slot cannot be written.
+        """
+        with _writing(self._home):
+            self._group.unlink(missing_ok=True)
 
     def _end_orphan(self) -> int:
         try:

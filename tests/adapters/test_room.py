@@ -1,0 +1,29 @@
+"""Room: a disk that cannot be written is found out by writing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters import room
+from reconciler.errors import TransientError
+from tests.company.disks import full, read_only, small_disk, unable
+
+
+def test_folders_that_can_be_written_are_left_as_they_were(tmp_path: Path) -> None:
+    room.check([tmp_path, tmp_path / "not" / "made"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_and_one_that_can_be_read_alone_are_told_apart(tmp_path: Path) -> None:
+    if (why := unable()) is not None:
+        pytest.skip(why)
+    with small_disk(tmp_path / "disk", 4) as disk:
+        with full(disk), pytest.raises(TransientError, match="is full") as caught:
+            room.check([tmp_path, disk])
+        assert caught.value.reason == "DiskFull"
+        with read_only(disk), pytest.raises(TransientError, match="cannot be written") as caught:
+            room.check([disk])
+        assert caught.value.reason == "NotWritable"
+        room.check([disk])
