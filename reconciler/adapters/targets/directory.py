@@ -245,7 +245,8 @@ def _translated(model: str) -> Iterator[None]:
 
 
 def _explained(model: str, error: OSError) -> ReconcilerError:
-    where = f"{model}: {error.filename}: {error.strerror}"
+    place = error.filename2 or error.filename  # of a copy: where it was to go
+    where = f"{model}: {place}: {error.strerror}"
     if error.errno in _FULL:
         return TransientError(where, reason="DiskFull", hint="free some space")
     if error.errno in _CLOSED:
