@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from reconciler.controller.board import Board
 from reconciler.controller.events import Happened, Listen
-from reconciler.controller.passes import guarded, told
+from reconciler.controller.passes import guarded, passing, told
 from reconciler.controller.sweeping import Sweep
 from reconciler.controller.views import View, Views
 from reconciler.core.plan import Plan
@@ -68,8 +68,8 @@ class Follower:
         self._hint = threading.Event()
         self._stopped = False
         self._seen: Sighting | None = None
-        self._said: str | None = None
-        """What was last said to be wrong, so that it is said once."""
+        self._said: dict[str, str] = {}
+        """What was last said to be wrong, by reason, so that it is said once."""
         self._lost = False
         """Whether the refs could not be read when they were last asked for."""
         self._allowed: str | None = None
@@ -98,7 +98,7 @@ class Follower:
     @property
     def trouble(self) -> str | None:
         """What is wrong with the refs or what they name, as a sentence; None: nothing."""
-        return self._said
+        return next(iter(self._said.values()), None)
 
     @property
     def settling(self) -> bool:
@@ -107,7 +107,7 @@ class Follower:
         What goes wrong with that is tried again by the timer, and not waited for.
         """
         unswept = self._board.view is not None and not self._sweep.rounds
-        waits = self._said is None and (unswept or self._board.apart)
+        waits = not self._said and (unswept or self._board.apart)
         behind = (self._answered, self._rested) != (self._asks, self._rests)
         return behind or bool(self._missed) or waits
 
@@ -188,7 +188,7 @@ class Follower:
             self._lost = True
             raise
         if self._lost:
-            self._lost, self._said = False, None
+            self._lost, self._said = False, {}
             self._listen(Happened("Seen", "the refs can be read again"))
         return sighting
 
@@ -214,11 +214,12 @@ class Follower:
             began = self._clock()
             try:
                 changed = self._show(sighting.revision)
-            except (SpecError, TerminalError):  # it waits for a commit
-                self._stay(sighting, allowed)
+            except ReconcilerError as error:
+                if not passing(error):  # it waits for a commit
+                    self._stay(sighting, allowed)
                 raise
             self._tell(sighting.revision, changed, self._clock() - began)
-        self._seen, self._allowed, self._said = sighting, allowed, None
+        self._seen, self._allowed, self._said = sighting, allowed, {}
 
     def _stay(self, sighting: Sighting, allowed: str | None) -> None:
         """Leave the last good revision in force, and follow what people decide meanwhile."""
@@ -279,8 +280,8 @@ class Follower:
             self._unpublished = False
 
     def _complain(self, reason: str, what: str) -> None:
-        if what != self._said:
-            self._said = what
+        if what != self._said.get(reason):
+            self._said[reason] = what
             self._listen(Happened(reason, what, good=False))
 
 

@@ -18,7 +18,7 @@ from reconciler.controller.board import Board
 from reconciler.controller.committing import Entry
 from reconciler.controller.decisions import Decision, Overtaken
 from reconciler.controller.events import Decided, Listen
-from reconciler.controller.passes import NO_SLOT, RECORDS_MOVED, Pass, guarded, told
+from reconciler.controller.passes import NO_SLOT, RECORDS_MOVED, Pass, guarded, passing, told
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.telling import decided
@@ -27,7 +27,6 @@ from reconciler.core.plan import Plan
 from reconciler.core.record import Record
 from reconciler.core.target_plan import AT_REST, TargetPlan
 from reconciler.core.trainings import Broken
-from reconciler.errors import ReconcilerError, TransientError
 
 #: Measurements that a busy machine has spoilt are made again after this.
 _DISTURBED_S = 2.0
@@ -115,12 +114,12 @@ class Looks:
         self._backoff: Backoff[Key] = backoff or Backoff()
         self._stuck: dict[str, Plan] = {}
         """Models that a look went wrong with: no step is taken until a change, or their time."""
-        self._said: dict[str, tuple[str, str]] = {}
-        """What was last said to be wrong with a release; it is tried again without a word."""
         self._retry: dict[str, float] = {}
         """When what went wrong for the time being is tried again, in monotonic seconds."""
         self._served: dict[str, tuple[str | None, TargetPlan]] = {}
         """The champion that each target was last asked to serve, and how that ended."""
+        self._said: dict[Key, tuple[str, str]] = {}
+        """What was last said to be wrong; it is tried again without a word."""
         self._deciding: dict[str, Pass] = {}
         """What was looked at where a decision is on its way."""
         self._disturbed: dict[str, Plan] = {}
@@ -156,10 +155,9 @@ class Looks:
         for name in names:
             self._stuck.pop(name, None)
             self._disturbed.pop(name, None)
-            self._said.pop(name, None)
             self._retry[name] = -math.inf
-            self._backoff.forget(release(name))
-            self._backoff.forget(target(name))
+            self._well(release(name))
+            self._well(target(name))
         self._queue.add(*(key for name in sorted(names) for key in (target(name), release(name))))
 
     def committed(self, entries: Sequence[Entry], outcome: Snapshot | Exception) -> None:
@@ -196,8 +194,7 @@ class Looks:
                 looked.memory.forget(decision.bundle)
         revision = looked.fleet.revision if looked else None
         self._listen(decided(decision, looked.record if looked else None, revision))
-        self._said.pop(name, None)
-        self._backoff.forget(release(name))
+        self._well(release(name))
         self._queue.add(target(name), release(name))
 
     def _release(self, looked: Pass) -> Ended:
@@ -269,7 +266,7 @@ class Looks:
         with guarded(lambda error: self._unserved(looked, error)):
             plan = looked.serve()
             self._served[name] = (looked.champion, plan)
-            self._backoff.forget(target(name))
+            self._well(target(name))
             ended = Ended.ACTED if plan.acted else Ended.REST
         if self._served.get(name) != before or self._board.sampled(name):
             self._queue.add(release(name))
@@ -277,10 +274,9 @@ class Looks:
 
     def _unserved(self, looked: Pass, error: Exception) -> None:
         plan, name = TargetPlan(*told(error)), looked.name
-        if self._served.get(name, (None, None))[1] != plan:
-            self._listen(Decided(name, plan.reason, plan.message, good=False))
+        self._complain(target(name), plan.reason, plan.message)
         self._served[name] = (looked.champion, plan)
-        if _passing(error):
+        if passing(error):
             self._queue.add_after(target(name), self._backoff.failed(target(name)))
 
     def _take_in(self, looked: Pass, result: Result) -> None:
@@ -288,7 +284,7 @@ class Looks:
         if isinstance(result, Broken):
             looked.memory.broken.append(result)
             if result.transient and not result.superseded:  # the others: once they are on record
-                self._complain(name, result.reason, result.message)
+                self._complain(release(name), result.reason, result.message)
                 self._pause(name)
             return
         self._standings.add_durations(name, result.seconds)
@@ -307,20 +303,14 @@ class Looks:
 
     def _break(self, looked: Pass, error: Exception) -> None:
         """Leave a model's release alone for a while, or until a change, and tell why."""
-        name, (reason, message) = looked.name, told(error)
-        self._complain(name, reason, message)
-        self._stuck[name] = Plan(reason, message)
+        name = looked.name
+        plan = self._stuck[name] = Plan(*told(error))
+        self._complain(release(name), plan.reason, plan.message)
         if not self._board.holds(looked):  # it may have changed, and then be said to have already
             self._stuck.pop(name, None)
             self._queue.add(release(name))
-        elif _passing(error):
+        elif passing(error):
             self._pause(name)
-
-    def _complain(self, name: str, reason: str, message: str) -> None:
-        """Tell what is wrong with a release, once for as long as it stays the same."""
-        if self._said.get(name) != (reason, message):
-            self._said[name] = (reason, message)
-            self._listen(Decided(name, reason, message, good=False))
 
     def _pause(self, name: str) -> None:
         pause = self._backoff.failed(release(name))
@@ -329,10 +319,16 @@ class Looks:
 
     def _failed(self, key: Key, error: Exception) -> None:
         """A bug of ours in a look: the key is left alone for a while, and nothing else is."""
-        self._listen(Decided(key.model, *told(error), good=False))
+        self._complain(key, *told(error))
         self._queue.add_after(key, self._backoff.failed(key))
 
+    def _complain(self, key: Key, reason: str, message: str) -> None:
+        """Tell what is wrong, once: it is tried again and again."""
+        if self._said.get(key) != (reason, message):
+            self._said[key] = reason, message
+            self._listen(Decided(key.model, reason, message, good=False))
 
-def _passing(error: Exception) -> bool:
-    """Return whether what went wrong may pass by itself; bugs of ours are hoped to."""
-    return isinstance(error, TransientError) or not isinstance(error, ReconcilerError)
+    def _well(self, key: Key) -> None:
+        """Forget what went wrong: it has gone well, or something has changed."""
+        self._backoff.forget(key)
+        self._said.pop(key, None)

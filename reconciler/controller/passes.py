@@ -23,7 +23,7 @@ from reconciler.controller.guards import UNGUARDED, Guards
 from reconciler.controller.leasing import Leasing
 from reconciler.controller.memory import Memory, blocks, disturbed, judged, observed
 from reconciler.controller.serving import Serving
-from reconciler.controller.training import Artifacts, Trainer
+from reconciler.controller.training import OF_THE_MACHINE, Artifacts, Trainer
 from reconciler.core.actions import (
     Accept,
     Action,
@@ -43,7 +43,7 @@ from reconciler.core.record import KEEP, Record, Version
 from reconciler.core.runtime import Mismatch
 from reconciler.core.target_plan import TargetPlan
 from reconciler.core.verdict import Verdict
-from reconciler.errors import ReconcilerError, TerminalError
+from reconciler.errors import ReconcilerError, TerminalError, TransientError
 
 #: Another daemon's training is asked after this often.
 LEASED_PAUSE = timedelta(seconds=10)
@@ -281,6 +281,16 @@ def guarded(broken: Callable[[Exception], None]) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001  the one guard of a pass, against bugs of ours too
         broken(error)
+
+
+def passing(error: Exception) -> bool:
+    """Return whether what went wrong may pass without a commit; bugs of ours are hoped to.
+
+    What a machine lacks may be put right there, and nobody tells us.
+    """
+    if not isinstance(error, ReconcilerError):
+        return True
+    return isinstance(error, TransientError) or error.reason in OF_THE_MACHINE
 
 
 def told(error: Exception) -> tuple[str, str]:

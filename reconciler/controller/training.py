@@ -18,7 +18,7 @@ from reconciler.core.trainings import Broken, Running
 from reconciler.errors import ReconcilerError, SpecError, TerminalError
 
 #: What a machine lacks, whatever is declared: never held against a fingerprint.
-_OF_THE_MACHINE = frozenset(
+OF_THE_MACHINE = frozenset(
     {
         "CacheCorrupt",
         "DataMissing",
@@ -227,7 +227,7 @@ def _broken(job: Job, error: BaseException, cut: str | None) -> Broken:
     """Return what ended the job; an error that is none of ours is a bug, and stops no other."""
     known = isinstance(error, ReconcilerError)
     reason = error.reason if isinstance(error, ReconcilerError) else "InternalError"
-    lasting = isinstance(error, SpecError | TerminalError) and error.reason not in _OF_THE_MACHINE
+    lasting = isinstance(error, SpecError | TerminalError) and error.reason not in OF_THE_MACHINE
     broken = Broken(
         fingerprint=job.desired.fingerprint,
         reason=reason,

@@ -16,7 +16,7 @@ from reconciler.controller.following import Follower
 from reconciler.controller.views import View
 from reconciler.core.plan import Plan
 from reconciler.core.record import empty
-from reconciler.errors import SpecError, TransientError
+from reconciler.errors import SpecError, TerminalError, TransientError
 from reconciler.ports.source import Sighting
 from reconciler.spec.params import Params
 from tests.controller.world import World, declared
@@ -252,6 +252,34 @@ def test_settings_that_cannot_be_followed_wait_for_a_commit_and_the_last_good_on
     followed.repository.sighting = Sighting("r3", None)
     followed.step(70)
     assert followed.said()[-1] == "Synced"
+
+
+def test_what_the_machine_lacks_is_no_fault_of_the_commit(followed: Followed) -> None:
+    followed.step()
+    followed.repository.broken = {"r2": TerminalError("no folder", reason="FolderMissing")}
+    followed.repository.sighting = Sighting("r2", None)
+    followed.step(70)
+    followed.step(70)
+    assert followed.said() == ["Synced", "FolderMissing"]
+    followed.repository.broken.clear()
+    followed.step(70)
+    assert followed.said()[-1] == "Synced"
+
+
+def test_troubles_that_take_turns_are_each_complained_of_once(followed: Followed) -> None:
+    def fail() -> None:
+        raise TransientError("the disk is full", reason="DiskFull")
+
+    followed.repository.publishes = fail
+    followed.step()
+    followed.follower.drained()
+    followed.step()
+    followed.repository.sighting = TransientError("away", reason="Away")
+    for _ in range(3):
+        followed.step(70)
+        followed.follower.drained()
+        followed.step()
+    assert followed.said() == ["Synced", "DiskFull", "Away"]
 
 
 def test_records_are_followed_also_where_the_commit_cannot_be(followed: Followed) -> None:

@@ -179,6 +179,16 @@ def test_what_fails_for_good_waits_for_a_change_and_for_nothing_else(watched: Wa
     assert watched.stands().as_declared
 
 
+def test_what_the_machine_lacks_is_tried_again_without_a_commit(watched: Watched) -> None:
+    watched.world.undrafted = {"fp1": TerminalError("git is gone", reason="ProgramMissing")}
+    watched.commit(declared())
+    watched.run()
+    assert watched.stands().reason == "ProgramMissing"
+    watched.world.undrafted.clear()
+    watched.later(1.1)
+    assert watched.stands().as_declared
+
+
 def test_the_exception_of_one_model_stops_no_other(watched: Watched) -> None:
     world = watched.world
     world.broken = {"in-training": RuntimeError("a bug"), "failing": SpecError("bad")}
