@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.resources
-import os
 import sys
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
+from reconciler.adapters import files
 from reconciler.adapters.process import run
 from reconciler.adapters.runtime import installed
-from reconciler.errors import TerminalError
+from reconciler.errors import TerminalError, TransientError
 from reconciler.spec.catalogue import Catalogue
 
 _LIBRARY = "scikit-learn"
@@ -63,8 +62,5 @@ def _generate() -> bytes:
 
 
 def _keep(path: Path, text: bytes) -> None:
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, delete=False) as aside:
-            aside.write(text)
-        os.replace(aside.name, path)  # noqa: PTH105 - the name is a text
+    with contextlib.suppress(TransientError):
+        files.write(path.parent, path.name, text)

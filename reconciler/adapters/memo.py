@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -45,14 +43,15 @@ class Memo:
             self._replace(_sum(body) + body)
 
     def _replace(self, data: bytes) -> None:
-        with tempfile.NamedTemporaryFile(dir=self._path.parent, delete=False) as aside:
-            try:
-                aside.write(data)
-                aside.flush()
-                os.replace(aside.name, self._path)  # noqa: PTH105  the name is a text
-            except BaseException:
-                os.unlink(aside.name)  # noqa: PTH108
-                raise
+        # One name, so that a kill leaves no more than one file. Two writers may meet in it: the
+        # sum tells a value that is not whole.
+        aside = self._path.with_name(f".{self._path.name}.new")
+        try:
+            aside.write_bytes(data)
+            aside.replace(self._path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
 
 def _sum(data: bytes) -> bytes:

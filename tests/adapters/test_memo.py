@@ -41,3 +41,11 @@ def test_a_memo_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     Memo(tmp_path / "taken").keep({"a": 1})
     assert Memo(tmp_path / "taken").read() is None
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_what_a_killed_writer_has_left_is_written_over(tmp_path: Path) -> None:
+    memo = Memo(tmp_path / "memo.json")
+    (tmp_path / ".memo.json.new").write_bytes(b"a long text that was to be a memo")
+    memo.keep({"a": 1})
+    assert memo.read() == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["memo.json"]
