@@ -41,9 +41,12 @@ Seen = Mapping[str, tuple[str, str, str]]
 
 def run() -> int:
     """Print the list, and below it what is not as declared; return 0."""
-    lines = _lines(open_site())
+    site = open_site()
+    lines = _lines(site)
     if not lines:
-        sys.stdout.write("Nothing is recorded yet; `reconciler apply` begins.\n")
+        retired = "Every model on record is retired; `reconciler history MODEL` has its versions.\n"
+        nothing_yet = "Nothing is recorded yet; `reconciler apply` begins.\n"
+        sys.stdout.write(retired if site.store.names() else nothing_yet)
         return 0
     now = datetime.now(UTC)
     rows = [_row(name, line, now) for name, line in sorted(lines.items())]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from reconciler.adapters.holder import holder
@@ -68,7 +68,7 @@ def run(request: Request) -> int:
         site = open_site(rev=None) if mirror is None else mirrored(mirror)
         site.workspace.prepare()
         stack.enter_context(site.workspace.alone())
-        end = stack.enter_context(_asked_to_end())
+        asked = stack.enter_context(_asked_to_end())
         log = stack.enter_context(DaemonLog(request.log))
         listen = everyone(log, stack.enter_context(site.kept_events()))
         watch = (
@@ -77,7 +77,7 @@ def run(request: Request) -> int:
             else _mirroring(site, mirror, request, listen, stack)
         )
         listen(Happened("Started", _started(request, site, watch, stack)))
-        return _follow(watch, request, listen, end, stack)
+        return _follow(watch, request, listen, asked, stack)
 
 
 def _mirror(request: Request) -> Mirror | None:
@@ -132,16 +132,14 @@ def _follow(
     watch: Watching,
     request: Request,
     listen: Listen,
-    end: threading.Event,
+    asked: SimpleQueue[int],
     stack: ExitStack,
 ) -> int:
     watch.daemon.start()
-    while not end.wait(_LOOK_S if request.once else None):
-        if watch.daemon.at_rest():
-            break
+    interrupted = _waited(watch, request, asked)
     listen(Happened("Stopping", "trainings are ended; what they had done is kept"))
     ended = watch.daemon.stop(_STOP_S)
-    code = (130 if end.is_set() else int(bool(watch.unwell()))) if request.once else 0
+    code = (130 if interrupted else int(bool(watch.unwell()))) if request.once else 0
     if not ended:  # a thread that computes cannot be ended otherwise; nothing is half-written
         stack.close()
         sys.stdout.flush()
@@ -149,19 +147,30 @@ def _follow(
     return code
 
 
+def _waited(watch: Watching, request: Request, asked: SimpleQueue[int]) -> bool:
+    """Wait until the daemon is asked to end, which is told, or has done what it was to do once."""
+    while not (request.once and watch.daemon.at_rest()):
+        with suppress(Empty):
+            asked.get(timeout=_LOOK_S if request.once else None)
+            return True
+    return False
+
+
 @contextmanager
-def _asked_to_end() -> Iterator[threading.Event]:
-    """Give what is set once by SIGTERM or Ctrl-C; a second one ends the process at once."""
-    end = threading.Event()
+def _asked_to_end() -> Iterator[SimpleQueue[int]]:
+    """Give where SIGTERM and Ctrl-C are put; a second one ends the process at once."""
+    asked: SimpleQueue[int] = SimpleQueue()  # an Event's lock may be held by whom we interrupt
+    seen: list[int] = []
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        if end.is_set():
+        if seen:
             os._exit(128 + number)
-        end.set()
+        seen.append(number)
+        asked.put(number)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield end
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
