@@ -82,7 +82,7 @@ def answer_lost(company: Abroad) -> Iterator[str]:
     company.wire.be(Fault(service=b"git-receive-pack", deaf=True))
     name = company.declare_another()
     company.daemon.told(lambda line: line.get("reason") == "Released" and line["model"] == name)
-    yield "nothing: what became of it is asked"
+    yield company.goes_on()
     company.wire.be(FINE)
 
 
@@ -108,7 +108,7 @@ def forced_to_unrelated(company: Abroad) -> Iterator[str]:
     root = project.git("commit-tree", "HEAD^{tree}", "-m", "Another beginning")
     project.git("reset", "-q", "--hard", root)
     company.declare_another()
-    yield "nothing: it follows"
+    yield company.goes_on()
 
 
 def branch_deleted(company: Abroad) -> Iterator[str]:

@@ -80,7 +80,7 @@ def records_deleted(company: Company) -> Iterator[str]:
     project = company.project
     project.git("branch", "-q", "-D", "deployed")
     until(lambda: project.git("branch", "--list", "deployed"), else_=company.tail)
-    yield "released anew"
+    yield company.goes_on()
 
 
 def record_corrupted(company: Company) -> Iterator[str]:
@@ -115,7 +115,7 @@ def collected(company: Company) -> Iterator[str]:
     company.declare(eve=1)
     for _ in range(2):
         project.git("gc", "--quiet", "--prune=now", "--aggressive")
-    yield "nothing: it goes on"
+    yield company.goes_on()
 
 
 def forced_back(company: Company) -> Iterator[str]:
@@ -126,7 +126,7 @@ def forced_back(company: Company) -> Iterator[str]:
     company.well()
     project.git("reset", "-q", "--hard", was)
     company.expect(ada=1)
-    yield "nothing: it follows"
+    yield company.goes_on()
 
 
 def unrelated(company: Company) -> Iterator[str]:
@@ -136,7 +136,7 @@ def unrelated(company: Company) -> Iterator[str]:
     root = project.git("commit-tree", tree, "-m", "Another beginning")
     project.git("reset", "-q", "--hard", root)
     company.declare(ada=2)
-    yield "nothing: it follows"
+    yield company.goes_on()
     company.declare(ada=1)
 
 
@@ -165,14 +165,17 @@ def moved_away(company: Company) -> Iterator[str]:
 
 def five_hundred_commits(company: Company) -> Iterator[str]:
     """Commits come faster than they can be followed: the last one counts."""
+    seen = len(company.daemon.lines())
     commits(company, 500)
-    yield "nothing: it follows the last"
+    said = company.goes_on()
+    looks = sum(line.get("reason") == "Synced" for line in company.daemon.lines(seen))
+    yield f"{said}, in {looks} looks"
 
 
 def a_hundred_commits(company: Company) -> Iterator[str]:
     """The same, in less time."""
     commits(company, 100)
-    yield "nothing: it follows the last"
+    yield company.goes_on()
 
 
 def commits(company: Company, count: int) -> None:

@@ -122,6 +122,12 @@ class Company:
         until(lambda: all(self.serves(*want) for want in self._wanted.items()), limit_s, self.tail)
         until(self._said_well, limit_s, self.tail)
 
+    def goes_on(self) -> str:
+        """Wait until all is well although the cause is still there, and return that it is."""
+        began = time.monotonic()
+        self.well()
+        return f"nothing: well after {time.monotonic() - began:.1f} s"
+
     def _said_well(self) -> bool:
         said = self.watched.status()
         good = [(said[m]["sync"], said[m]["health"]) for m in self._wanted if m in said]
