@@ -69,10 +69,11 @@ def _lines(site: Site) -> dict[str, Line]:
         commit = site.git.resolve("HEAD")
         recalled = site.recall(commit)
         others = None if recalled.whole else site.others(commit, recalled)
-    except ReconcilerError:  # HEAD cannot be followed: models stand as they were last seen
+    except ReconcilerError as error:  # HEAD cannot be followed: nobody can tell who is in step
         from reconciler.cli.listed import recorded
 
-        return lines | recorded(site.store.read(), seen)
+        lines |= recorded(site.store.read(), seen)
+        return {n: line._replace(sync="Unknown", detail=str(error)) for n, line in lines.items()}
     gone = {name for name, known in recalled.models.items() if known.reason == "Retired"}
     lines |= _settled(others.recalled if others else recalled, seen)
     if others is not None:

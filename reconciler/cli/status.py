@@ -13,14 +13,17 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from reconciler.adapters.snapshot import Snapshot
 from reconciler.cli.listing import age
 from reconciler.cli.options import Table
 from reconciler.cli.unknown import unknown
 from reconciler.cli.wiring import Site, open_site
+from reconciler.core.conditions import Sync
 from reconciler.core.plan import Plan
 from reconciler.core.record import Record
 from reconciler.core.standing import GOOD
 from reconciler.core.stored import to_plain
+from reconciler.errors import ReconcilerError
 
 _STYLES = {
     "Synced": "green",
@@ -50,19 +53,32 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
     """Return, by model, its record joined with health and conditions."""
     snapshot = site.store.read()
     seen, conditions = site.observed()
-    plans = site.release_plans(snapshot)
+    plans, trouble = _plans(site, snapshot)
     names = sorted({*snapshot.records, *snapshot.quarantined, *seen, *plans})
     return {
         name: {
             "model": name,
             **_seen(seen.get(name)),
-            **_sync(plans.get(name)),
+            **(_unknown(trouble) if trouble else _sync(plans.get(name))),
             "quarantined": snapshot.quarantined.get(name),
             "conditions": conditions.get(name, []),
             "record": _plain(snapshot.records.get(name)),
         }
         for name in names
     }
+
+
+def _plans(site: Site, snapshot: Snapshot) -> tuple[Mapping[str, Plan], ReconcilerError | None]:
+    """Return the next step of each model at HEAD; or why HEAD cannot be followed."""
+    try:
+        return site.release_plans(snapshot), None
+    except ReconcilerError as error:
+        return {}, error
+
+
+def _unknown(trouble: ReconcilerError) -> dict[str, Any]:
+    """Return that nobody can tell whether a record is what HEAD declares."""
+    return {"sync": Sync.UNKNOWN.value, "detail": str(trouble), "reason": trouble.reason}
 
 
 def _seen(found: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from reconciler.controller.recall import Recalled
 from reconciler.controller.workspace import Workspace
 from reconciler.core import compilation, models_map
 from reconciler.core.runtime import LIBRARIES, mismatches
-from reconciler.errors import ReconcilerError, TransientError
+from reconciler.errors import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -304,14 +304,15 @@ class Site:
         return guards(fleet, snapshot.records, datetime.now(UTC), allowed, others)
 
     def release_plans(self, snapshot: Snapshot) -> dict[str, Plan]:
-        """Return what the release rules say of each model at HEAD; empty when HEAD cannot be."""
+        """Return what the release rules say of each model at HEAD.
+
+        Raises:
+            ReconcilerError: HEAD cannot be followed.
+        """
         from reconciler.controller.planning import plans
 
-        try:
-            fleet = self.fleet("HEAD")
-            return plans(fleet, snapshot, self.guards(fleet, snapshot), datetime.now(UTC))
-        except ReconcilerError:
-            return {}
+        fleet = self.fleet("HEAD")
+        return plans(fleet, snapshot, self.guards(fleet, snapshot), datetime.now(UTC))
 
     def seen(self) -> dict[str, tuple[str, str, str]]:
         """Return sync, health and detail of each model as they were last seen."""

@@ -278,6 +278,20 @@ def test_several_that_look_at_once_leave_one_memo_whole(fleet: Project) -> None:
     assert set(kept["models"]) == set(NAMES)
 
 
+def test_where_head_cannot_be_followed_nobody_can_tell_what_is_as_declared(
+    fleet: Project, lines: Lines
+) -> None:
+    before = lines()
+    fleet.write("params.yaml", "defaults: {")
+    fleet.commit()
+    found = lines()
+    assert {found[name][0] for name in NAMES} == {"Unknown"}
+    assert {name: found[name][1:] for name in NAMES} == {n: before[n][1:] for n in NAMES}
+    said = fleet.status()["plain"]
+    assert (said["sync"], said["reason"]) == ("Unknown", "InvalidParams")
+    assert said["detail"].startswith("params.yaml:")
+
+
 def test_a_read_only_workspace_is_no_error(fleet: Project, lines: Lines) -> None:
     before = lines()
     (fleet.root / ".reconciler" / "settled.json").unlink()
