@@ -84,12 +84,12 @@ class Mirror:
         """
         refs = self.remote.refs(self._ref, REF, PATTERN)
         self.leases.note(refs)
-        followed = (self._ref, REF)
-        here = dict(zip(followed, self.git.ids(followed), strict=True))
-        behind = [ref for ref in followed if ref in refs and refs[ref] != here[ref]]
-        if behind:
-            self._fetch(*behind)
-            here = dict(zip(followed, self.git.ids(followed), strict=True))
+        here, there = self._here(), [ref for ref in (self._ref, REF) if ref in refs]
+        behind = [ref for ref in there if refs[ref] != here[ref]]
+        if (
+            behind
+        ):  # records that are brought here later than the branch may rest on its next commit
+            here = self._fetch(*(there if REF in behind else behind))
         self._tidy()
         return Sighting(here[self._ref] if self._ref in refs else None, here[REF])
 
@@ -156,18 +156,26 @@ class Mirror:
             self.remote.fetch(*refspec([REF]))
         return there
 
-    def _fetch(self, *refs: str) -> None:
-        """Bring refs here; a lock that a killed git has left is waited for, and removed."""
+    def _here(self) -> dict[str, str | None]:
+        followed = (self._ref, REF)
+        return dict(zip(followed, self.git.ids(followed), strict=True))
+
+    def _fetch(self, *refs: str) -> dict[str, str | None]:
+        """Bring refs here, and return where all stand then.
+
+        A lock that a killed git has left is waited for, and removed.
+        """
         for pause_s in (*_LOCKED_PAUSES_S, None):
             try:
                 with self._records if REF in refs else contextlib.nullcontext():
-                    return self.remote.fetch(*refspec(refs))
+                    self.remote.fetch(*refspec(refs))
+                    return self._here()
             except TransientError as error:
                 if error.reason != "Locked" or pause_s is None:
                     raise
             self.remote.stop.pause(pause_s)
             mirror_folder.mend(self.git.common_dir)
-        return None
+        raise AssertionError("the last attempt returns or raises")
 
     def _tidy(self) -> None:
         if self._clock() - self._tidied >= _TIDY_S:

@@ -29,6 +29,10 @@ class Wish:
     """What must be allowed first."""
 
 
+#: Commits of our own that are told from those of others: more than are made between two looks.
+_MOST_MADE = 1000
+
+
 class Board:
     """Shared by all threads of a daemon; a pass takes from it what holds for its whole length."""
 
@@ -40,6 +44,8 @@ class Board:
         self._lock = threading.Lock()
         self._view: View | None = None
         self._apart = False
+        self._made: dict[str | None, str | None] = {}
+        """The last commits of records that were made here, and what each was made on."""
         self._samples: dict[str, View] = {}
         """Views of settled models that are looked at all the same."""
         self._memory: dict[str, Memory] = {}
@@ -55,6 +61,13 @@ class Board:
     def apart(self) -> bool:
         """Whether the view lacks what others have put on record: it must be made anew."""
         return self._apart
+
+    def ours(self, commit: str | None, since: str | None) -> bool:
+        """Return whether all records that were written from one commit to another are ours."""
+        with self._lock:
+            while commit != since and commit in self._made:
+                commit = self._made[commit]
+            return commit == since
 
     def fresh(self, read: Callable[[], View], use: Callable[[View], T]) -> T:
         """Read a view and use it, although records may be written while it is read.
@@ -96,6 +109,10 @@ class Board:
         """
         with self._lock:
             self._written += 1
+            if snapshot.commit != snapshot.parent:
+                self._made[snapshot.commit] = snapshot.parent
+            if len(self._made) > _MOST_MADE:
+                del self._made[next(iter(self._made))]
             if self._view is not None:
                 self._apart = self._apart or not self._view.precedes(snapshot)
                 self._view = self._view.recorded(snapshot)

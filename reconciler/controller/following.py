@@ -30,6 +30,9 @@ _LATER_S = 2.0
 _GONE = "the branch is gone; what it declared last stays in force"
 _ABSENT = "there is no such branch, or it has no commit yet; once there is, it is followed"
 
+#: So often in a row, at most, a view is dropped because others have written records meanwhile.
+_PATIENCE = 3
+
 
 class Follower:
     """Keeps the board at the revision that is followed.
@@ -72,6 +75,8 @@ class Follower:
         """What was last said to be wrong, by reason, so that it is said once."""
         self._lost = False
         """Whether the refs could not be read when they were last asked for."""
+        self._outrun = 0
+        """How often in a row others were faster than a look."""
         self._allowed: str | None = None
         self._blind: str | None = None
         self._tick = clock()
@@ -206,18 +211,21 @@ class Follower:
             self._complain("BranchGone", _GONE if self._board.view else _ABSENT)
             return
         view = self._board.view
-        there = view is not None and (view.fleet.revision, view.snapshot.commit) == (
-            sighting.revision,
-            sighting.deployed,
+        there = (
+            view is not None
+            and view.fleet.revision == sighting.revision
+            and self._board.ours(view.snapshot.commit, sighting.deployed)
         )
         if not there or apart or allowed != self._allowed:
             began = self._clock()
             try:
-                changed = self._show(sighting.revision)
+                changed = self._show(sighting.revision, sighting.deployed)
             except ReconcilerError as error:
                 if not passing(error):  # it waits for a commit
                     self._stay(sighting, allowed)
                 raise
+            if changed is None:
+                return
             self._tell(sighting.revision, changed, self._clock() - began)
         self._seen, self._allowed, self._said = sighting, allowed, {}
 
@@ -227,21 +235,33 @@ class Follower:
         stale = self._board.apart or allowed != self._allowed
         if view is not None and (stale or view.snapshot.commit != sighting.deployed):
             with contextlib.suppress(SpecError, TerminalError):  # then the records stay as well
-                self._show(view.fleet.revision)
+                self._show(view.fleet.revision, sighting.deployed)
         self._seen, self._allowed = sighting, allowed
 
-    def _show(self, revision: str) -> int:
+    def _show(self, revision: str, deployed: str | None) -> int | None:
         """Work with what is to be looked at, at a commit and the records as they are now.
 
+        Args:
+            revision: The commit.
+            deployed: Where the records stood when that was known to be the one to follow.
+
         Returns:
-            How many models it changes something for.
+            How many models it changes something for. None: others have written records since,
+            perhaps by a later commit, which this one would take back. The refs are looked at anew.
         """
 
-        def take_on(view: View) -> set[str]:
+        def take_on(view: View) -> set[str] | None:
+            if self._outrun < _PATIENCE and not self._board.ours(view.snapshot.commit, deployed):
+                return None
             self._shown = view
             return self._board.replace(view)
 
         changed = self._board.fresh(lambda: self._views.at(revision), take_on)
+        if changed is None:
+            self._outrun += 1
+            self.wake()
+            return None
+        self._outrun = 0
         self._changed(changed)
         return len(changed)
 
@@ -273,7 +293,8 @@ class Follower:
             view, noted = found
             plans = {name: _at_rest(noted.get(name)) for name in view.names()}
             self._views.remember(view, plans)
-            self._show(view.fleet.revision)
+            if self._show(view.fleet.revision, view.snapshot.commit) is None:
+                return
             self._remembered = self._shown
         if self._unpublished:
             self._views.publish()

@@ -28,6 +28,8 @@ class Repository:
     def __init__(self, world: World) -> None:
         self.world = world
         self.sighting: Sighting | Exception = Sighting("r1", None)
+        self.tip: str | None = None
+        """Where the records stand, if others have written since the last look."""
         self.broken: dict[str, Exception] = {}
         self.names: tuple[str, ...] = ("a", "b", "c")
         self.settled: frozenset[str] = frozenset()
@@ -79,7 +81,9 @@ class Repository:
         models = {n: declared(n, f"fp of {n}", revision=revision) for n in names}
         fleet = Fleet(revision, {}, Params(), {}, models, (), {}, {})
         assert isinstance(self.sighting, Sighting)
-        snapshot = Snapshot(self.sighting.deployed, {n: empty(n) for n in self.recorded_here})
+        snapshot = Snapshot(
+            self.tip or self.sighting.deployed, {n: empty(n) for n in self.recorded_here}
+        )
         return View(fleet, snapshot, self.world.tools(self.world.trainer()), settled=settled)
 
 
@@ -222,6 +226,35 @@ def test_nothing_is_remembered_by_records_that_others_have_changed(followed: Fol
     assert followed.repository.remembered == [{"a": ("Settled", "released"), "b": None, "c": None}]
 
 
+def test_records_that_others_have_written_by_a_later_commit_are_not_read_with_an_earlier_one(
+    followed: Followed,
+) -> None:
+    """A lease brings records here between two looks; what they rest on would be taken back."""
+    followed.step()
+    followed.repository.tip = "c1, by r2"
+    followed.follower.drained()
+    followed.step()
+    view = followed.board.view
+    assert view is not None
+    assert (view.fleet.revision, view.snapshot.commit) == ("r1", None)
+    assert followed.follower.settling, "the refs are to be looked at"
+    followed.repository.sighting = Sighting("r2", "c1, by r2")
+    followed.step()
+    view = followed.board.view
+    assert view is not None
+    assert (view.fleet.revision, view.snapshot.commit) == ("r2", "c1, by r2")
+
+
+def test_others_that_are_always_faster_keep_no_commit_from_being_followed(
+    followed: Followed,
+) -> None:
+    followed.repository.tip = "always another"
+    for _ in range(4):
+        assert followed.board.view is None
+        followed.step()
+    assert followed.board.view is not None
+
+
 def test_a_branch_that_is_gone_leaves_what_it_declared_in_force(followed: Followed) -> None:
     followed.step()
     followed.repository.sighting = Sighting(None, None)
@@ -345,6 +378,7 @@ def test_what_comes_to_rest_while_rest_is_remembered_is_remembered_after_that(
     def decide() -> None:
         followed.repository.publishes = lambda: None
         followed.board.recorded(Snapshot("c1", {"a": empty("a")}))
+        followed.repository.tip = "c1"
         followed.follower.drained()
 
     followed.repository.publishes = decide
