@@ -479,6 +479,7 @@ def test_the_lease_of_a_result_that_waits_to_be_judged_is_kept(watched: Watched)
         time.sleep(0.001)
     assert watched.leases.held == {"fp1", "fp2"}
     released.set()
+    watched.run()  # the other training comes to its end first
     watched.later(2.1)
     assert watched.told("m") == ["Released"]
     assert watched.leases.held == set()
