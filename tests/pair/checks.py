@@ -43,7 +43,8 @@ def unrest(team: Team, *names: str) -> list[str]:
     team.records()
     site = open_site(team.ada.root)
     snapshot = site.store.read()
-    for model, plan in site.release_plans(snapshot).items():
+    plans = site.release_plans(snapshot)
+    for model, plan in plans.items():
         if plan.actions:
             missing.append(f"{model}: {plan.reason}: {plan.message}")
     champions = {m: r.champion for m, r in snapshot.records.items() if r.champion}
@@ -53,7 +54,7 @@ def unrest(team: Team, *names: str) -> list[str]:
         missing += [
             f"{name}: {model} stands {stands.get(model)}"
             for model in champions
-            if stands.get(model, ("", ""))[1] != "Healthy"
+            if plans[model].reason == "Settled" and stands.get(model, ("", ""))[1] != "Healthy"
         ]
     return missing
 
@@ -97,6 +98,7 @@ def history(team: Team) -> History:
     authors, decisions, faults = [], [], list(_unlinked(team, commits))
     before = Snapshot(None)
     numbered: dict[tuple[str, int], str] = {}
+    main = git(team.hub, "rev-list", "--reverse", "refs/heads/main").splitlines()
     for commit in commits:
         after = reader.read(commit)
         author, text = git(team.hub, "log", "-1", "--format=%an%x00%B", commit).split("\0")
@@ -117,6 +119,10 @@ def history(team: Team) -> History:
             if said is None or said.subject != meant.subject:
                 faults.append(f"{commit} says {said} and means {meant}")
             faults += _renumbered(after.records.get(name), numbered)
+            rests = [r.attempted for s in (before, after) if (r := s.records.get(name))]
+            at = [main.index(revision) for revision in rests if revision]
+            if at != sorted(at):
+                faults.append(f"{commit} takes {name} back to what was declared before: {at}")
         before = after
     return History(tuple(commits), tuple(authors), tuple(decisions), tuple(faults))
 
