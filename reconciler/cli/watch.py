@@ -31,6 +31,8 @@ from reconciler.errors import UsageError
 #: Whoever asks the daemon to end finds it gone within five seconds.
 _STOP_S = 2.6
 _LOOK_S = 0.05
+#: Locked by the one daemon of a repository, whichever of its working trees it runs in.
+_ONE = "reconciler.daemon"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def run(request: Request) -> int:
         site = open_site(rev=None) if mirror is None else mirrored(mirror)
         site.workspace.prepare()
         stack.enter_context(site.workspace.alone())
+        stack.enter_context(site.workspace.alone(_ONE, site.git.common_dir))
         asked = stack.enter_context(_asked_to_end())
         log = stack.enter_context(DaemonLog(request.log))
         listen = everyone(log, stack.enter_context(site.kept_events()))

@@ -78,18 +78,19 @@ class Workspace:
             return None
 
     @contextmanager
-    def alone(self, name: str = "reconciler.lock") -> Iterator[None]:
+    def alone(self, name: str = "reconciler.lock", folder: Path | None = None) -> Iterator[None]:
         """Hold the repository against a second reconciler for the length of the block.
 
         The lock is the kernel's, so it ends with the process that holds it, however it ends.
 
         Args:
             name: The file that is locked: those that may work side by side lock different ones.
+            folder: Where that is; None: in the workspace.
 
         Raises:
             TransientError: Another reconciler is at work; its process id stands in the message.
         """
-        path = self.base / name
+        path = (folder or self.base) / name
         try:
             lock = path.open("a+", encoding="utf-8")
         except OSError as error:

@@ -19,7 +19,7 @@ def once(project: Project, *options: str) -> subprocess.CompletedProcess[str]:
 
 def test_what_cannot_be_followed_ends_it_with_an_error(project: Project, tmp_path: Path) -> None:
     nothing = once(project)
-    assert (nothing.returncode, "the branch is gone" in nothing.stdout) == (1, True)
+    assert (nothing.returncode, "there is no such branch" in nothing.stdout) == (1, True)
     project.write("params.yaml", "runtime: [")
     project.commit()
     broken = once(project)
@@ -28,6 +28,25 @@ def test_what_cannot_be_followed_ends_it_with_an_error(project: Project, tmp_pat
     away = once(project, "--repo", f"file://{gone}", "--branch", "main", "--state", str(gone))
     assert away.returncode == 1
     assert "gone.git" in away.stdout + away.stderr
+
+
+def test_one_daemon_follows_a_repository_whichever_of_its_trees_it_runs_in(
+    project: Project, tmp_path: Path
+) -> None:
+    project.reconciler("compile")
+    project.commit()
+    project.git("worktree", "add", "-q", "--detach", str(tmp_path / "other"))
+    other = Project(tmp_path / "other", Path(project.env["HOME"]))
+    argv = [str(BIN / "reconciler"), "watch", "--probes-port", "off"]
+    with subprocess.Popen(argv, cwd=other.root, env=other.env, stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        assert b"Started" in first.stdout.readline()
+        second = once(project)
+        assert second.returncode == 1
+        assert f"process {first.pid}" in second.stdout + second.stderr
+        first.terminate()
+        assert first.wait(10) == 0
+    assert once(project).returncode == 0, "the lock ends with whoever has it"
 
 
 @pytest.mark.slow
