@@ -19,7 +19,7 @@ from reconciler.controller.daemon import Daemon
 from reconciler.controller.events import Listen
 from reconciler.controller.following import Follower
 from reconciler.controller.leasing import Leasing
-from reconciler.controller.looks import Key, Looks, release, target
+from reconciler.controller.looks import Key, Looks, release, target, urgent
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.telling import everyone
@@ -61,7 +61,7 @@ class Watching:
         listen = everyone(listen, counts.hear)
         self._interval_s = pace.interval_s
         self._began = time.monotonic()
-        self._queue: WorkQueue[Key] = WorkQueue()
+        self._queue: WorkQueue[Key] = WorkQueue(urgent=urgent)
         self._trainer = site.trainer(
             pace.jobs, listen, lambda model: self._queue.add(release(model)), pace.memory
         )

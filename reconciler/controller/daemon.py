@@ -25,7 +25,8 @@ class Daemon:
         looks: Looks at it.
         committer: Puts decisions on record.
         trainer: Trains.
-        workers: Keys that are looked at side by side, at least 1.
+        workers: Keys that are looked at side by side, at least 1; urgent ones have a worker more,
+            so that what is in production waits for no gate and no remote.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Daemon:
             _thread("following", follower.run),
             _thread("committing", lambda: committer.run(looks.committed, self._rest)),
             *(_thread(f"looking-{n}", self._work) for n in range(workers)),
+            _thread("serving", lambda: self._work(urgent=True)),
         ]
 
     def start(self) -> None:
@@ -84,8 +86,8 @@ class Daemon:
             thread.join(max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in (ending, *self._threads))
 
-    def _work(self) -> None:
-        while (key := self._queue.take()) is not None:
+    def _work(self, *, urgent: bool = False) -> None:
+        while (key := self._queue.take(urgent=urgent)) is not None:
             with self._lock:
                 self._busy = True
             if self._looks.look(key):

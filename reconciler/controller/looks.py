@@ -66,6 +66,11 @@ def target(model: str) -> Key:
     return Key(Kind.TARGET, model)
 
 
+def urgent(key: Key) -> bool:
+    """Return whether a key is about what is in production."""
+    return key.kind is Kind.TARGET
+
+
 #: Told of each look that has ended, and its seconds.
 Watch = Callable[[Kind, Ended, float], None]
 #: Has a decision put on record; what becomes of it is told to `Looks.committed`.

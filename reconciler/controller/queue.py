@@ -20,13 +20,21 @@ class WorkQueue(Generic[K]):
 
     Args:
         clock: Monotonic seconds.
+        urgent: Whether a key may also be had by whoever takes nothing else.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        urgent: Callable[[K], bool] = lambda _: False,
+    ) -> None:
         self._clock = clock
+        self._is_urgent = urgent
         self._turn = threading.Condition()
         self._waiting: dict[K, None] = {}
         """Keys to be handed out, the longest waiting first; each once, none in `_processing`."""
+        self._urgent: dict[K, None] = {}
+        """Those of `_waiting` that are urgent, in the same order."""
         self._processing: set[K] = set()
         """Keys that a worker has and has not given back."""
         self._dirty: set[K] = set()
@@ -55,18 +63,23 @@ class WorkQueue(Generic[K]):
                 heapq.heappush(self._timers, (due, self._order, key))
                 self._turn.notify_all()
 
-    def take(self, timeout_s: float | None = None) -> K | None:
+    def take(self, timeout_s: float | None = None, *, urgent: bool = False) -> K | None:
         """Wait for a key and return it; None when the time is over, or the queue is closed.
 
         Whoever takes a key gives it back with `done`.
+
+        Args:
+            timeout_s: Seconds to wait; None: until there is one.
+            urgent: Take none but urgent ones, so that they wait for no others.
         """
         with self._turn:
             end = None if timeout_s is None else self._clock() + timeout_s
             while not self._closed:
                 self._ring()
-                if self._waiting:
-                    key = next(iter(self._waiting))
+                if waiting := self._urgent if urgent else self._waiting:
+                    key = next(iter(waiting))
                     del self._waiting[key]
+                    self._urgent.pop(key, None)
                     self._processing.add(key)
                     return key
                 if end is not None and self._clock() >= end:
@@ -110,6 +123,8 @@ class WorkQueue(Generic[K]):
             self._dirty.add(key)
         else:
             self._waiting[key] = None
+            if self._is_urgent(key):
+                self._urgent[key] = None
 
     def _ring(self) -> None:
         """Add the keys whose time has come."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from reconciler.controller.committing import Committer
 from reconciler.controller.daemon import Daemon
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.following import Follower
-from reconciler.controller.looks import Key, Looks, release, target
+from reconciler.controller.looks import Key, Looks, release, target, urgent
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.training import Job
@@ -169,11 +169,15 @@ class Running:
         self.weather = weather = Weather(seed)
         self.chance = random.Random(seed)
         self.branch = Branch(weather)
-        self.world = world = World(folder, store=self.branch, jobs=3, work=self.train, gate=judge)
+        self.world = world = World(
+            folder, store=self.branch, jobs=3, work=self.train, gate=self.judge
+        )
+        self.stuck = threading.Event()
+        self.stuck.set()
         self.shelf = world.target = Shelf(self.branch)
         self.ground = ground = Ground(world, self.branch)
         ground.daemon = self
-        self.queue: WorkQueue[Key] = WorkQueue()
+        self.queue: WorkQueue[Key] = WorkQueue(urgent=urgent)
         self.trainer = world.trainer(lambda model: self.queue.add(release(model)))
         self.board = board = Board()
         committer = Committer(lambda: self.branch, 0.0, turn=board.turn)
@@ -195,6 +199,10 @@ class Running:
         self.weather.strike()
         if job.desired.fingerprint.endswith("fails"):
             raise TerminalError("it diverges", reason="TrainingFailed")
+
+    def judge(self, wanted: Desired, _version: object) -> Verdict:
+        self.stuck.wait(10)
+        return said(Outcome.FAILED if wanted.fingerprint.endswith("bad") else Outcome.PASSED)
 
     def storm(self, seconds: float) -> None:
         """Commit, steer, and lose things for a while."""
@@ -261,6 +269,10 @@ class Running:
             still = still + 1 if self.daemon.at_rest() and not later else 0
             time.sleep(0.005)
 
+    def intact(self, name: str) -> bool:
+        found = self.shelf.observe(name)
+        return found is not None and found.intact
+
     def left(self) -> object:
         """Return what a daemon that comes to no rest is still at."""
         return {
@@ -291,10 +303,6 @@ class Running:
         assert self.ground.shown is self.branch.snapshot, "people see the records as they are"
 
 
-def judge(wanted: Desired, _version: object) -> Verdict:
-    return said(Outcome.FAILED if wanted.fingerprint.endswith("bad") else Outcome.PASSED)
-
-
 @contextmanager
 def running(folder: Path, seed: int) -> Iterator[Running]:
     made = Running(folder, seed)
@@ -313,3 +321,31 @@ def test_whatever_comes_the_world_ends_as_declared(tmp_path: Path, seed: int) ->
             made.storm(0.3)
             made.settle()
             made.expect()
+
+
+def test_a_gate_that_is_stuck_on_every_worker_keeps_nothing_from_being_healed(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, 0) as made:
+        made.weather.bad = False
+        made.ground.revisions["r1"] = {"a": declared("a", "a good", revision="r1")}
+        made.ground.head = "r1"
+        made.settle()
+        made.stuck.clear()
+        names = [f"slow{n}" for n in range(6)]
+        more = {name: declared(name, name, revision="r2") for name in names}
+        made.ground.revisions["r2"] = {**made.ground.revisions["r1"], **more}
+        made.ground.head = "r2"
+        made.follower.wake()
+        eventually(lambda: len(made.world.judged) >= 5)
+        made.shelf.damage("a", TransientError("a flipped byte"))
+        made.queue.add(target("a"))
+        eventually(lambda: made.intact("a"))
+        made.stuck.set()
+
+
+def eventually(claim: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

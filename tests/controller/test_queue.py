@@ -130,3 +130,17 @@ def test_pauses_double_up_to_the_bound_are_cut_by_chance_and_forgotten_on_succes
     assert whole.failed("a") == FIRST_S
     cut: Backoff[str] = Backoff(chance=lambda: 0.999)
     assert 0.75 * FIRST_S <= cut.failed("a") < FIRST_S
+
+
+def test_urgent_keys_are_had_in_turn_by_all_and_alone_by_whoever_takes_no_others() -> None:
+    queue: WorkQueue[str] = WorkQueue(urgent=str.isupper)
+    queue.add("a", "B", "c", "D")
+    assert queue.take(0) == "a"
+    assert queue.take(0, urgent=True) == "B"
+    assert queue.take(0) == "c"
+    queue.add("B")
+    queue.done("B")
+    assert (queue.take(0, urgent=True), queue.take(0, urgent=True)) == ("D", "B")
+    queue.add("e")
+    assert queue.take(0, urgent=True) is None
+    assert queue.take(0) == "e"
