@@ -129,9 +129,14 @@ class DeployedStore:
         """Return one record as it stands now; None: there is none that can be read."""
         return self.read_others(AllBut({model})).records.get(model)
 
-    def read_others(self, skip: Container[str]) -> Snapshot:
-        """Return the records of every model but those of `skip`; see `read`."""
-        commit = self._tip()
+    def read_others(self, skip: Container[str], commit: str | None = None) -> Snapshot:
+        """Return the records of every model but those of `skip`; see `read`.
+
+        Args:
+            skip: Models.
+            commit: Where records are read; None: where the branch is.
+        """
+        commit = commit or self._tip()
         return Snapshot(None) if commit is None else self._reader.read(commit, skip)
 
     def commit(self, changes: Mapping[str, Change], author: Person | None = None) -> Snapshot:

@@ -34,6 +34,8 @@ class Grounds:
         self._leasing = leasing
         self._listen = listen
         self._everything = everything
+        self._settled: frozenset[str] = frozenset()
+        """Models that the latest view says nothing about."""
 
     def at(self, revision: str) -> View:
         """Return what is to be looked at; see `Views`."""
@@ -43,6 +45,7 @@ class Grounds:
         settled = others.recalled.models
         tools = site.tools(others.fleet, self._trainer, self._listen, self._leasing)
         tools.serving.expect(tuple(others.snapshot.records.values()))
+        self._settled = frozenset(settled)
         at_rest = sum(known.champion is not None for known in settled.values())
         allowed = revision if self._everything else self.allowed()
         guarded = guards(
@@ -70,7 +73,8 @@ class Grounds:
     def remember(self, view: View, plans: Mapping[str, tuple[str, str] | None]) -> None:
         """Remember which models are at rest; see `Views`."""
         recalled = self.site.recall(view.fleet.revision)
-        if recalled.deployed == view.snapshot.commit:  # else somebody has steered: it is too old
+        current = recalled.deployed == view.snapshot.commit  # else somebody has steered
+        if current and self._settled <= recalled.models.keys():  # else the memo was lost
             known = {n: plan for n, plan in plans.items() if n not in recalled.models}
             self.site.remember(Others(recalled, view.fleet, view.snapshot), known)
 

@@ -177,7 +177,9 @@ class Site:
         if gone:  # a spec that cannot be followed calls its model so
             recalled = recalled.without(gone)
             fleet = fleets.load(self.git, commit, self.catalogue, memo, skip=recalled.models)
-        return Others(recalled, fleet, self.store.read_others(recalled.models))
+        # where it was found which are settled: at a later commit one of these may be another
+        snapshot = self.store.read_others(recalled.models, recalled.deployed)
+        return Others(recalled, fleet, snapshot)
 
     def remember(self, others: Others, plans: Mapping[str, tuple[str, str] | None]) -> None:
         """Remember that models have no next step; `plans` as in `recall.learned`."""

@@ -15,13 +15,15 @@ from reconciler.adapters import runtime
 from reconciler.adapters.deployed import Change
 from reconciler.adapters.memo import Memo
 from reconciler.cli import listing
+from reconciler.cli.grounds import Grounds
 from reconciler.cli.served import astray
 from reconciler.cli.wiring import open_site
+from reconciler.controller.leasing import Leasing
 from reconciler.controller.memory import Memory, observed
 from reconciler.core import record as records
 from reconciler.core.candidates import question
 from reconciler.core.plan import Desired
-from reconciler.core.record import Outcome, Pointer, Record, Version
+from reconciler.core.record import Hold, Outcome, Pointer, Record, Version
 from tests.conftest import BIN, ROOT, Project, spec
 
 NAMES = ("plain", "table", "tracked", "coded")
@@ -276,6 +278,37 @@ def test_several_that_look_at_once_leave_one_memo_whole(fleet: Project) -> None:
     kept = Memo(fleet.root / ".reconciler" / "settled.json").read()
     assert kept is not None
     assert set(kept["models"]) == set(NAMES)
+
+
+def test_records_are_read_where_it_was_found_which_models_are_settled(
+    fleet: Project, lines: Lines
+) -> None:
+    lines()
+    site = open_site(fleet.root)
+    head = site.git.resolve("HEAD")
+    recalled = site.recall(head)
+    hold = Hold(by="Ada", reason="holiday", since=datetime.now(UTC))
+    site.store.commit(
+        {"plain": lambda record: records.with_hold(record or records.empty("plain"), hold)}
+    )
+    assert site.others(head, recalled).snapshot.commit == recalled.deployed
+    assert "plain" in site.others(head, site.recall(head)).snapshot.records
+
+
+def test_a_daemon_whose_memo_was_lost_tells_nobody_that_the_rest_is_all(
+    fleet: Project, lines: Lines
+) -> None:
+    lines()
+    site = open_site(fleet.root)
+    trainer = site.trainer(1, lambda _: None)
+    grounds = Grounds(site, trainer, Leasing(), lambda _: None, everything=False)
+    fleet.edit("specs/plain.yaml", "min: 0.2", "min: 0.1")
+    view = grounds.at(fleet.commit())
+    assert view.names() == {"plain"}
+    (fleet.root / ".reconciler" / "settled.json").unlink()
+    grounds.remember(view, {"plain": ("Settled", "as declared")})
+    trainer.stop()
+    assert lines().keys() >= set(NAMES)
 
 
 def test_where_head_cannot_be_followed_nobody_can_tell_what_is_as_declared(
