@@ -13,6 +13,9 @@ from reconciler.controller.leasing import Leasing
 from reconciler.controller.training import Trainer
 from reconciler.controller.views import View
 
+#: Commits that are tried, at most, where the last one cannot be followed.
+_MOST_BEFORE = 20
+
 
 class Grounds:
     """Views of one repository; see `Views`.
@@ -52,6 +55,11 @@ class Grounds:
             others.fleet, others.snapshot.records, tools.clock(), allowed, others=at_rest
         )
         return View(others.fleet, others.snapshot, tools, guarded, settled)
+
+    def before(self, revision: str) -> tuple[str, ...]:
+        """Return the last commits before one, the newest first; see `Views`."""
+        argv = ("rev-list", "--first-parent", "--skip=1", f"--max-count={_MOST_BEFORE}", revision)
+        return tuple(self.site.git.text(*argv).split())
 
     def of(self, revision: str, names: Sequence[str]) -> View:
         """Return the same of the named models alone; see `Views`."""

@@ -232,11 +232,27 @@ class Follower:
     def _stay(self, sighting: Sighting, allowed: str | None) -> None:
         """Leave the last good revision in force, and follow what people decide meanwhile."""
         view = self._board.view
-        stale = self._board.apart or allowed != self._allowed
-        if view is not None and (stale or view.snapshot.commit != sighting.deployed):
+        known = view is not None and view.snapshot.commit == sighting.deployed
+        same = known and not self._board.apart and allowed == self._allowed
+        for revision in self._good(sighting.revision):
+            if same and view is not None and revision == view.fleet.revision:
+                break
             with contextlib.suppress(SpecError, TerminalError):  # then the records stay as well
-                self._show(view.fleet.revision, sighting.deployed)
+                self._show(revision, sighting.deployed)
+                break
         self._seen, self._allowed = sighting, allowed
+
+    def _good(self, revision: str | None) -> tuple[str, ...]:
+        """Return the commits that may be in force instead of one, the best first.
+
+        The last one before it, whatever was followed here: other daemons may have seen more of
+        them, and what was released by a later one must not be taken back by an earlier one.
+        """
+        view = self._board.view
+        own = () if view is None else (view.fleet.revision,)
+        before = () if revision is None else self._views.before(revision)
+        later = before[: before.index(own[0])] if own and own[0] in before else before
+        return (*later, *own)
 
     def _show(self, revision: str, deployed: str | None) -> int | None:
         """Work with what is to be looked at, at a commit and the records as they are now.

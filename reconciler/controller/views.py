@@ -63,6 +63,10 @@ class Views(Protocol):
         """
         ...
 
+    def before(self, revision: str) -> tuple[str, ...]:
+        """Return the last commits that came before one on its branch, the newest first."""
+        ...
+
     def of(self, revision: str, names: Sequence[str]) -> View:
         """Return the same of the named models alone, settled or not."""
         ...

@@ -122,6 +122,10 @@ class Ground:
         )
         return self._view(revision, snapshot, {*models, *snapshot.records} - settled, settled)
 
+    def before(self, revision: str) -> tuple[str, ...]:
+        earlier = list(self.revisions)
+        return tuple(reversed(earlier[: earlier.index(revision)]))
+
     def of(self, revision: str, names: Sequence[str]) -> View:
         snapshot = self.branch.snapshot
         self.weather.strike()

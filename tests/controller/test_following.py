@@ -31,6 +31,8 @@ class Repository:
         self.tip: str | None = None
         """Where the records stand, if others have written since the last look."""
         self.broken: dict[str, Exception] = {}
+        self.earlier: dict[str, tuple[str, ...]] = {}
+        """The commits before one, the newest first."""
         self.names: tuple[str, ...] = ("a", "b", "c")
         self.settled: frozenset[str] = frozenset()
         self.recorded_here: tuple[str, ...] = ()
@@ -59,6 +61,9 @@ class Repository:
         if (error := self.broken.get(revision)) is not None:
             raise error
         return self._view(revision, [n for n in self.names if n not in self.settled], self.settled)
+
+    def before(self, revision: str) -> tuple[str, ...]:
+        return self.earlier.get(revision, ())
 
     def of(self, revision: str, names: Sequence[str]) -> View:
         return self._view(revision, names, frozenset(self.names) - set(names))
@@ -169,6 +174,24 @@ def test_decisions_of_people_are_followed_though_what_is_declared_cannot_be(
     asked = len(followed.repository.asked)
     followed.step(70)
     assert len(followed.repository.asked) == asked
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_last_good_commit_is_in_force_whichever_was_seen_before(
+    followed: Followed, seen: bool
+) -> None:
+    """Otherwise two daemons that have seen different ones take back each other's releases."""
+    wrong = SpecError("params.yaml:3: no", reason="InvalidParams")
+    followed.repository.broken = {"bad": wrong, "worse": wrong}
+    followed.repository.earlier = {"worse": ("bad", "r3", "r2", "r1")}
+    if seen:
+        followed.step()
+    followed.repository.sighting = Sighting("worse", "c3")
+    followed.step(70)
+    view = followed.board.view
+    assert view is not None
+    assert (view.fleet.revision, view.snapshot.commit) == ("r3", "c3")
+    assert followed.follower.trouble is not None
 
 
 def test_a_view_that_is_older_than_a_decision_never_comes_after_it(followed: Followed) -> None:
