@@ -94,7 +94,9 @@ def cause(lines: Sequence[str], code: int, log: Path) -> ReconcilerError:
     own = [line.strip() for line in lines if line.strip() and not line.startswith("ERROR: failed")]
     stage = next((m[1] for line in reversed(lines) if (m := _REPRODUCED.match(line))), None)
     who = "it" if stage is None else f"stage {stage}"
-    return TerminalError(
+    whole = any(_DVC.match(line) for line in lines)  # else it could not be written to its end
+    kind = TerminalError if whole else TransientError
+    return kind(
         f"{who} failed with status {_status(lines) or code}:"
         f" {own[-1] if own else 'it said nothing'}",
         reason="StageFailed",
@@ -105,6 +107,9 @@ def cause(lines: Sequence[str], code: int, log: Path) -> ReconcilerError:
 def _by_disk(said: str) -> ReconcilerError | None:
     if re.search(r"No space left on device|Disk quota exceeded|\[Errno 28\]", said):
         return TransientError("the disk is full", reason="DiskFull", hint="free some space")
+    if closed := re.search(r"Read-only file system[^\n]*", said):
+        hint = "check how the disk is mounted"
+        return TransientError(closed[0], reason="NotWritable", hint=hint)
     return None
 
 

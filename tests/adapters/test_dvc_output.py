@@ -42,7 +42,15 @@ CASES: list[tuple[str, int, type[ReconcilerError], str, str]] = [
     (FAILED.format(137), 255, TransientError, "Killed", "signal 9"),
     (FAILED.format(-11), 255, TerminalError, "Crashed", "signal 11"),
     ("", -15, TransientError, "Killed", "signal 15"),
-    ("", 1, TerminalError, "StageFailed", "status 1"),
+    ("", 1, TransientError, "StageFailed", "status 1"),
+    ("Running stage 'train@m':\n> run tr", 255, TransientError, "StageFailed", "> run tr"),
+    (
+        "ERROR: failed to reproduce 'train@m': [Errno 30] Read-only file system: '/c'",
+        255,
+        TransientError,
+        "NotWritable",
+        "Read-only file system: '/c'",
+    ),
     (
         "ERROR: Unable to acquire lock. Most likely another DVC process is running.",
         255,

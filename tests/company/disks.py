@@ -13,8 +13,8 @@ from pathlib import Path
 
 def unable() -> str | None:
     """Return why no disk can be mounted here; None: one can be."""
-    if os.geteuid() != 0:
-        return "only root may mount a small disk"
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return "only root may mount a small disk, on Linux"
     done = subprocess.run(
         ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"],
         capture_output=True, text=True,
