@@ -25,6 +25,7 @@ from reconciler.errors import SpecError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from threading import Event
+    from typing import IO
 
     from reconciler.adapters.git import Git
     from reconciler.adapters.git_output import Entry
@@ -331,7 +332,15 @@ def _locked(home: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
-            yield True
+            yield _still(home, lock)
+
+
+def _still(home: Path, lock: IO[bytes]) -> bool:
+    """Return whether a lock is the slot's own: whoever discarded the slot took that along."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), (home / "lock").stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -190,6 +192,28 @@ def test_who_waits_for_a_slot_can_be_told_to_stop(root: Path) -> None:
     ):
         pass
     assert caught.value.reason == "Cancelled"
+
+
+def test_a_slot_that_was_deleted_before_it_was_locked_is_nobodys(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = pool(root, size=1)
+    taken: list[object] = []
+    lock = fcntl.flock
+
+    def late(file: IO[bytes], how: int) -> None:
+        if not taken:
+            taken.append(file)
+            slots.discard(root / ".reconciler" / "slots" / "0")
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with (
+        slots.lease(),
+        pytest.raises(TransientError, match="are taken"),
+        pool(root).lease(wait_s=0.2),
+    ):
+        pass
 
 
 # A tenant starts a child that ignores SIGTERM and cries when another child writes into its slot.
