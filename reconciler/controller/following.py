@@ -75,6 +75,8 @@ class Follower:
         """What was last said to be wrong, by reason, so that it is said once."""
         self._lost = False
         """Whether the refs could not be read when they were last asked for."""
+        self._behind: Sighting | None = None
+        """Where the records were found to stand before a commit of our own."""
         self._outrun = 0
         """How often in a row others were faster than a look."""
         self._allowed: str | None = None
@@ -216,6 +218,13 @@ class Follower:
             and view.fleet.revision == sighting.revision
             and self._board.ours(view.snapshot.commit, sighting.deployed)
         )
+        if there and view is not None and view.snapshot.commit != sighting.deployed:
+            if sighting != self._behind:  # we have written since, or somebody took that back
+                self._behind = sighting
+                self.wake()
+                return
+            there = False
+        self._behind = None
         if not there or apart or allowed != self._allowed:
             began = self._clock()
             try:

@@ -189,7 +189,7 @@ class Running:
         self.looks = Looks(
             board, self.queue, committer.submit, self.standings, world.events.append,
             wake=lambda: self.follower.wake(), missed=lambda name: self.follower.missed(name),
-            backoff=Backoff(0.01, 0.02),
+            backoff=Backoff(0.01, 0.3),
         )  # fmt: skip
         self.follower = Follower(
             ground, ground, board, self.looks.changed,
@@ -269,9 +269,14 @@ class Running:
         deadline, rounds, still = time.monotonic() + 10, self.follower._sweep.rounds + 2, 0
         while still < 4 or self.follower._sweep.rounds < rounds:
             assert time.monotonic() < deadline, self.left()
-            later = self.queue._due or self.board._samples or self.looks._deciding
-            still = still + 1 if self.daemon.at_rest() and not later else 0
+            later = {key.model for key in self.queue._due} | self.board._samples.keys()
+            still = still + 1 if self.daemon.at_rest() and later <= self.gone() else 0
             time.sleep(0.005)
+
+    def gone(self) -> set[str]:
+        """Return the models whose champion is nowhere to be had: that is asked again and again."""
+        found = {n: r.champion for n, r in self.branch.snapshot.records.items()}
+        return {n for n, c in found.items() if c and c.bundle_digest in self.world.lost}
 
     def intact(self, name: str) -> bool:
         found = self.shelf.observe(name)

@@ -278,6 +278,24 @@ def test_others_that_are_always_faster_keep_no_commit_from_being_followed(
     assert followed.board.view is not None
 
 
+def test_commits_of_our_own_that_somebody_takes_back_are_taken_back_here(
+    followed: Followed,
+) -> None:
+    followed.step()
+    followed.board.recorded(Snapshot("c1", parent=None))
+    followed.step(70)
+    followed.repository.sighting = Sighting("r1", "c1")
+    followed.step(70)
+    assert followed.repository.asked == ["r1"], "it had been written since the look"
+    followed.repository.sighting = Sighting("r1", None)
+    followed.step(70)
+    followed.step()
+    assert followed.repository.asked == ["r1"] * 2
+    view = followed.board.view
+    assert view is not None
+    assert view.snapshot.commit is None
+
+
 def test_a_branch_that_is_gone_leaves_what_it_declared_in_force(followed: Followed) -> None:
     followed.step()
     followed.repository.sighting = Sighting(None, None)
