@@ -10,6 +10,7 @@ from pathlib import Path
 from reconciler.errors import TransientError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 #: With less than this left, a disk counts as full.
 _LEAST_BYTES = 1 << 20
 
@@ -30,6 +31,13 @@ def check(folders: Iterable[Path]) -> None:
                 file.flush()
         except OSError as error:
             raise _told(place, error) from error
+
+
+def known(error: BaseException) -> BaseException:
+    """Return an error of a disk as one that waits for time; any other as it is."""
+    if isinstance(error, OSError) and error.errno in _FULL | _CLOSED:
+        return _told(Path(error.filename2 or error.filename or tempfile.gettempdir()), error)
+    return error
 
 
 def _told(place: Path, error: OSError) -> TransientError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from reconciler.adapters import room
 from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
@@ -295,6 +296,6 @@ def passing(error: Exception) -> bool:
 
 def told(error: Exception) -> tuple[str, str]:
     """Return reason and message; an error that is none of ours is a bug, and one model's only."""
-    if isinstance(error, ReconcilerError):
-        return error.reason, str(error)
+    if isinstance(found := room.known(error), ReconcilerError):
+        return found.reason, str(found)
     return "InternalError", f"{type(error).__name__}: {error}"

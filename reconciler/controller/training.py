@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from reconciler.adapters import room
 from reconciler.controller.events import Event, Listen, Queued, StageEnded, StageStarted, Trained
 from reconciler.controller.fleet import Fleet
 from reconciler.core.plan import Desired
@@ -225,6 +226,7 @@ class Trainer:
 
 def _broken(job: Job, error: BaseException, cut: str | None) -> Broken:
     """Return what ended the job; an error that is none of ours is a bug, and stops no other."""
+    error = room.known(error)
     known = isinstance(error, ReconcilerError)
     reason = error.reason if isinstance(error, ReconcilerError) else "InternalError"
     lasting = isinstance(error, SpecError | TerminalError) and error.reason not in OF_THE_MACHINE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,14 @@ def test_a_full_disk_and_one_that_can_be_read_alone_are_told_apart(tmp_path: Pat
             room.check([disk])
         assert caught.value.reason == "NotWritable"
         room.check([disk])
+
+
+def test_an_error_of_a_disk_waits_for_time_and_no_other_does() -> None:
+    full = room.known(OSError(errno.ENOSPC, "No space left on device", "/disk/file"))
+    assert isinstance(full, TransientError)
+    assert (full.reason, "/disk/file" in full.message) == ("DiskFull", True)
+    closed = room.known(OSError(errno.EROFS, "Read-only file system", "/disk/file"))
+    assert isinstance(closed, TransientError)
+    assert closed.reason == "NotWritable"
+    odd = OSError(errno.ENOENT, "No such file", "/disk/file")
+    assert room.known(odd) is odd
