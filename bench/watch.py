@@ -93,11 +93,12 @@ class Daemon:
         sys.exit(f"{len(found)} of {count} within {timeout_s} s: {self.lines[-3:]}")
 
     def rest(self, quiet_s: float = 2.0) -> None:
-        """Wait until nothing waits, nothing trains, and nothing is said for a while."""
+        """Wait until nothing waits, nothing trains, nothing is said, and next to nothing done."""
         while True:
-            before = len(self.lines)
+            before, spent = len(self.lines), self.cpu_s()
             time.sleep(quiet_s)
-            if before == len(self.lines) and self._idle():
+            busy = self.cpu_s() - spent > 0.05 * quiet_s
+            if before == len(self.lines) and not busy and self._idle():
                 return
 
     def cpu_s(self) -> float:

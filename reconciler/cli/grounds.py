@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from reconciler.adapters import machine
 from reconciler.adapters.deployed import AllBut
 from reconciler.cli.wiring import Others, Site
 from reconciler.controller import fleet as fleets
@@ -88,5 +89,6 @@ class Grounds:
 
     def publish(self) -> None:
         """Show the records to people, and push what a new DVC remote lacks; see `Views`."""
+        machine.give_back()  # a large commit is over
         self.site.export()
         self.site.share()
