@@ -1,6 +1,6 @@
 """Two daemons on two clones of one remote: random commits, people who steer, daemons killed.
 
-    python bench/two.py [--commits N] [--seed N] [--play quiet|killed]… [--keep DIR]
+    python bench/two.py [--commits N] [--seed N] [--play quiet|killed|uneven]… [--keep DIR]
 
 Every stage that runs writes down what it was for, so that one that ran twice is found; every
 commit on the branch of records is read. Ends with 1 when anything is not as it must be.
@@ -23,10 +23,14 @@ from tests.killing.bed import Bed
 from tests.pair.play import Played, Size, play
 
 SIZE = Size(
-    commits=50, kills=0, steers=10, pause_s=1.0, training_s=0.5, interval_s=0.5, rest_s=10.0,
-    longest_s=300.0,
+    commits=50, kills=0, steers=10, pause_s=1.0, training_s=0.5, intervals_s=(0.5, 0.5),
+    rest_s=10.0, longest_s=300.0,
 )  # fmt: skip
-PLAYS = {"quiet": SIZE, "killed": replace(SIZE, kills=12)}
+PLAYS = {
+    "quiet": SIZE,
+    "killed": replace(SIZE, kills=12),
+    "uneven": replace(SIZE, intervals_s=(0.5, 6.0), rest_s=24.0),
+}
 
 
 def main() -> int:
@@ -79,7 +83,7 @@ def _rows(found: dict[str, Played], commits: int) -> list[dict[str, object]]:
         row("faults", "0", [len(p.faults) for p in plays]),
         row("seconds to converge", "", [p.converged_s for p in plays]),
         row("seconds to stop both", "< 5", [p.stopped_s for p in plays]),
-        row("ticks at rest", "", [p.ticks for p in plays]),
+        row("ticks at rest, each", "", [_each(map(round, p.ticks)) for p in plays]),
         row("git ls-remote meanwhile, each", "one per tick", [_each(p.looks) for p in plays]),
         row("looks in all, each", "", [_each(a.looks for a in p.asked) for p in plays]),
         row("further questions, each", "", [_each(a.questions for a in p.asked) for p in plays]),

@@ -25,7 +25,8 @@ class Size:
     pause_s: float
     """Mean pause between commits."""
     training_s: float
-    interval_s: float
+    intervals_s: tuple[float, float]
+    """How often each daemon looks."""
     rest_s: float
     """How long daemons at rest are watched."""
     longest_s: float
@@ -48,8 +49,8 @@ class Played:
     trained: checks.Trained
     converged_s: float
     stopped_s: float
-    ticks: float
-    """That were due while the daemons were watched at rest."""
+    ticks: tuple[float, ...]
+    """That were due for each while the daemons were watched at rest."""
     looks: tuple[int, ...]
     """How often each asked the remote meanwhile."""
     asked: tuple[checks.Asked, ...]
@@ -58,14 +59,16 @@ class Played:
 
 def play(place: Path, outputs: Path, size: Size, seed: int) -> Played:
     """Play a script in an empty folder; see `checks` for what is looked at."""
-    team = Team(place, outputs, size.interval_s, size.training_s)
+    intervals_s = dict(zip(NAMES, size.intervals_s, strict=True))
+    team = Team(place, outputs, intervals_s, size.training_s)
     script = Script(team, seed, size.commits, size.pause_s, size.kills, size.steers)
     script.begin()
     with team.at_work(*NAMES):
         script.play()
         converged_s = waited(_unrest(team), size.longest_s)
         ticks, looks = _watched(team, size)
-        faults = [f"{ticks} ticks, {looks} looks"] if max(looks) > ticks * 1.5 + 2 else []
+        often = any(n > due * 1.5 + 2 for n, due in zip(looks, ticks, strict=True))
+        faults = [f"{ticks} ticks, {looks} looks"] if often else []
         stopped_s = team.stop()
         faults += [f"{pid} runs still: {what}" for pid, what in team.processes().items()]
         faults += _steered(team)
@@ -91,14 +94,12 @@ def _unrest(team: Team) -> Iterator[list[str]]:
         yield checks.unrest(team, *NAMES)
 
 
-def _watched(team: Team, size: Size) -> tuple[float, tuple[int, ...]]:
-    """Return how many ticks were due while nothing happened, and how often each daemon asked."""
+def _watched(team: Team, size: Size) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Return how many ticks of each were due while nothing happened, and how often it asked."""
     before, began = [checks.asked(team, name) for name in NAMES], time.monotonic()
     time.sleep(size.rest_s)
-    after, ticks = (
-        [checks.asked(team, name) for name in NAMES],
-        (time.monotonic() - began) / size.interval_s,
-    )
+    after, passed_s = [checks.asked(team, name) for name in NAMES], time.monotonic() - began
+    ticks = tuple(passed_s / interval_s for interval_s in size.intervals_s)
     pairs = zip(before, after, strict=True)
     return ticks, tuple(b.looks + b.questions - a.looks - a.questions for a, b in pairs)
 

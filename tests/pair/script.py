@@ -169,18 +169,21 @@ class Script:
     def _training(self) -> str | None:
         """Return a daemon whose stage has begun since the last kill and not ended; None: none."""
         now = _open_runs(Path(self.team.ada.env["PAIR_STAGES"]))
-        fresh = [daemon for run, daemon in now.items() if run not in self._cut]
+        fresh = [
+            daemon for run, daemon in now.items()
+            if run not in self._cut and run.startswith("train ")
+        ]  # fmt: skip
         return fresh[0] if fresh else None
 
     def _kill(self) -> None:
         """Kill a daemon and start it again: at any time, or while it trains."""
         how: How = self._dice.choice(("alone", "all"))
         name = self._dice.choice(sorted(self.team.daemons))
-        until = time.monotonic() + self._dice.choice((0, 3 * self.pause_s))
-        while (left := until - time.monotonic()) > 0:
+        until = time.monotonic() + self._dice.choice((0, 5, 5))
+        while time.monotonic() < until:
             if (training := self._training()) is not None:
                 name = training
-                time.sleep(self._dice.uniform(0, min(left, self.pause_s)))
+                time.sleep(self._dice.uniform(0, self.team.training_s / 2))
                 break
             time.sleep(0.02)
         self.team.kill(name, how)

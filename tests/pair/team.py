@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -48,15 +48,18 @@ class Team:
     Args:
         place: An empty folder.
         outputs: What real trainings have left, by alpha; see `killing.bed`.
-        interval_s: How often the daemons look at the remote.
-        pause_s: How long a training takes.
+        intervals_s: How often each daemon looks at the remote; others do every half second.
+        training_s: How long a training takes.
     """
 
-    def __init__(self, place: Path, outputs: Path, interval_s: float, pause_s: float) -> None:
+    def __init__(
+        self, place: Path, outputs: Path, intervals_s: Mapping[str, float], training_s: float
+    ) -> None:
         self.place = place
         self.hub = place / "hub.git"
         self.port = free_port()
-        self.interval_s = interval_s
+        self.intervals_s = intervals_s
+        self.training_s = training_s
         self.daemons: dict[str, Daemon] = {}
         self.steered: list[str] = []
         """Where records stood after each decision of a person."""
@@ -66,7 +69,7 @@ class Team:
             "PAIR_OUTPUTS": str(outputs),
             "PAIR_STUB": str(STUB),
             "PAIR_STAGES": str(place / "stages.log"),
-            "PAIR_PAUSE": str(pause_s),
+            "PAIR_PAUSE": str(training_s),
         }
         self._begin()
 
@@ -91,10 +94,11 @@ class Team:
 
     def start(self, name: str, *options: str, hub: str = "hub.git") -> subprocess.Popen[bytes]:
         """Run a daemon."""
+        interval_s = self.intervals_s.get(name, 0.5)
         argv = [
             str(BIN / "reconciler"), "watch",
             "--repo", f"git://127.0.0.1:{self.port}/{hub}", "--branch", "main",
-            "--state", str(self.state(name)), "--interval", str(self.interval_s), "--jobs", "2",
+            "--state", str(self.state(name)), "--interval", str(interval_s), "--jobs", "2",
             "--probes-port", "off", "--log-format", "json", *options,
         ]  # fmt: skip
         traced = {"GIT_TRACE2": str(self.place / f"{name}.git"), "PAIR_DAEMON": name}
