@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -101,7 +102,11 @@ class Reader:
 
     def _links(self) -> dict[str, str]:
         links = [self._root / "deployed", *(self._root / "releases").glob("*/current")]
-        return {str(link): str(link.readlink()) for link in links if link.is_symlink()}
+        found = {}
+        for link in links:
+            with suppress(FileNotFoundError):  # withdrawn while we look
+                found[str(link)] = str(link.readlink())
+        return found
 
     def _look_at_links(self) -> None:
         links = self._links()
