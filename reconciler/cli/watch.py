@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 
 from reconciler.adapters.holder import holder
+from reconciler.adapters.home import FOLDER
 from reconciler.adapters.leases import Lost, RemoteLeases
 from reconciler.adapters.local_source import LocalSource
 from reconciler.adapters.mirror import Mirror
@@ -32,7 +33,7 @@ from reconciler.errors import UsageError
 _STOP_S = 2.6
 _LOOK_S = 0.05
 #: Locked by the one daemon of a repository, whichever of its working trees it runs in.
-_ONE = "reconciler.daemon"
+_ONE = "daemon.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def run(request: Request) -> int:
         site = open_site(rev=None) if mirror is None else mirrored(mirror)
         site.workspace.prepare()
         stack.enter_context(site.workspace.alone())
-        stack.enter_context(site.workspace.alone(_ONE, site.git.common_dir))
+        stack.enter_context(site.workspace.alone(_ONE, site.git.common_dir / FOLDER))
         asked = stack.enter_context(_asked_to_end())
         log = stack.enter_context(DaemonLog(request.log))
         listen = everyone(log, stack.enter_context(site.kept_events()))

@@ -85,13 +85,14 @@ class Workspace:
 
         Args:
             name: The file that is locked: those that may work side by side lock different ones.
-            folder: Where that is; None: in the workspace.
+            folder: Where that is, made if need be; None: in the workspace.
 
         Raises:
             TransientError: Another reconciler is at work; its process id stands in the message.
         """
         path = (folder or self.base) / name
         try:
+            path.parent.mkdir(exist_ok=True)
             lock = path.open("a+", encoding="utf-8")
         except OSError as error:
             raise _not_writable(path, error) from error
