@@ -33,7 +33,7 @@ from reconciler.errors import UsageError
 _STOP_S = 2.6
 _LOOK_S = 0.05
 #: Locked by the one daemon of a repository, whichever of its working trees it runs in.
-_ONE = "daemon.lock"
+_ONE = "daemon"
 
 
 @dataclass(frozen=True, slots=True)
