@@ -32,6 +32,8 @@ from reconciler.errors import UsageError
 #: Whoever asks the daemon to end finds it gone within five seconds.
 _STOP_S = 2.6
 _LOOK_S = 0.05
+#: A signal may reach another thread than this one, which then finds it when it wakes next.
+_HEED_S = 0.25
 #: Locked by the one daemon of a repository, whichever of its working trees it runs in.
 _ONE = "daemon"
 
@@ -155,7 +157,7 @@ def _waited(watch: Watching, request: Request, asked: SimpleQueue[int]) -> bool:
     """Wait until the daemon is asked to end, which is told, or has done what it was to do once."""
     while not (request.once and watch.daemon.at_rest()):
         with suppress(Empty):
-            asked.get(timeout=_LOOK_S if request.once else None)
+            asked.get(timeout=_LOOK_S if request.once else _HEED_S)
             return True
     return False
 

@@ -17,6 +17,9 @@ from reconciler.errors import ReconcilerError
 
 #: What did not change is written again after this many seconds, so that it shows as looked at.
 _FRESH_S = 30.0
+#: Failures that come closer together are one outage, of which is told once: on a disk that is
+#: nearly full, every other write goes well.
+_OUTAGE_S = 60.0
 
 
 class Standings:
@@ -33,7 +36,8 @@ class Standings:
         self._listen = listen
         self._clock = clock
         self._lock = threading.Lock()
-        self._lost = False
+        self._lost_at = float("-inf")
+        """When the store could last not be written, in monotonic seconds."""
         self._known: dict[str, tuple[str, str, str]] = {}
         self._written: dict[str, float] = {}
         self._latest: dict[str, Standing] = {}
@@ -84,12 +88,10 @@ class Standings:
         try:
             write(self._status)
         except ReconcilerError as error:
-            if not self._lost:
-                self._lost = True
+            before, self._lost_at = self._lost_at, time.monotonic()
+            if self._lost_at - before > _OUTAGE_S:
                 why = f"how models are doing is not kept: {error}"
                 self._listen(Happened("StatusLost", why, good=False))
-        else:
-            self._lost = False
 
 
 def _keep(store: StatusStore, name: str, stands: Standing, now: datetime) -> None:
