@@ -38,7 +38,8 @@ def lines(text: bytes) -> dict[str, bytes] | None:
     found = list(_BLOCK.finditer(text))
     if len(found) == 1 and _unique(found[0][1]):
         block = found[0][1].splitlines(keepends=True)
-        return {_NAMES.match(line)[1].decode(): line for line in block}  # type: ignore[index]
+        named = ((_NAMES.match(line), line) for line in block)
+        return {match[1].decode(): line for match, line in named if match}
     return {} if text.startswith(EMPTY) or b"\n" + EMPTY in text else None
 
 

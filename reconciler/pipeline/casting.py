@@ -105,7 +105,7 @@ def infer(column: pl.Series, *, typed: bool) -> str:
         return "number"
     if not typed and present.str.to_lowercase().is_in(["true", "false"]).all():
         return "boolean"
-    if present.str.contains(_MOMENT).mean() >= _MOSTLY:  # type: ignore[operator]
+    if present.str.contains(_MOMENT).sum() >= _MOSTLY * len(present):
         return "datetime"
     words = present.str.strip_chars().str.count_matches(r"\s+").mean()
     texts = isinstance(words, float) and words + 1 >= _WORDS_OF_A_TEXT

@@ -82,10 +82,9 @@ def _declarable(name: str, parameters: dict[str, Any]) -> bool:
 
 def _parameters(cls: type) -> dict[str, list[Any]]:
     constraints = getattr(cls, "_parameter_constraints", {})
-    signature = inspect.signature(cls.__init__)  # type: ignore[misc]
     found = {}
-    for name, parameter in signature.parameters.items():
-        if name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         default = "" if parameter.default is parameter.empty else repr(parameter.default)
         found[name] = [default, _accepted(constraints.get(name, "no_validation"))]
