@@ -224,7 +224,7 @@ class StatusStore:
         if self._db is not None and _identity(self._path) != self._file:
             self.close()  # another process set it aside
         if self._db is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(exist_ok=True)  # no parents: a repository may be moved away
             self._db = _open(self._path)
             self._file = _identity(self._path)
         return self._db
