@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reconciler.pipeline import texts, trees
-from reconciler.pipeline.emitter import INT64, Emitter
+from reconciler.pipeline.emitter import INT64, Emitter, Inconvertible
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,7 +113,7 @@ def imputer(scope: Any, operator: Any, container: Any) -> None:
     statistics = np.asarray(model.statistics_, dtype=np.float64)
     plain = isinstance(model.missing_values, float) and np.isnan(model.missing_values)
     if not plain or model.add_indicator or np.isnan(statistics).any():
-        raise NotImplementedError("the imputer drops or adds columns, or fills other values")
+        raise Inconvertible("the imputer drops or adds columns, or fills other values")
     features = emitter.features()
     missing = emitter.op("IsNaN", [features])
     emitter.answer(emitter.op("Where", [missing, emitter.constant(statistics), features]))
@@ -142,7 +142,7 @@ def one_hot_encoder(scope: Any, operator: Any, container: Any) -> None:
     model = emitter.model
     source = _texts(operator)
     if getattr(model, "_infrequent_enabled", False):
-        raise NotImplementedError("the encoder groups infrequent categories")
+        raise Inconvertible("the encoder groups infrequent categories")
     zeros = int(model.handle_unknown == "ignore")
     encoded = []
     for index, levels in enumerate(model.categories_):
@@ -167,7 +167,7 @@ def _texts(operator: Any) -> str:
     from skl2onnx.common.data_types import StringTensorType
 
     if len(operator.inputs) != 1 or not isinstance(operator.inputs[0].type, StringTensorType):
-        raise NotImplementedError("the encoder takes several inputs, or numbers")
+        raise Inconvertible("the encoder takes several inputs, or numbers")
     name: str = operator.inputs[0].full_name
     return name
 
@@ -177,7 +177,7 @@ def ordinal_encoder(scope: Any, operator: Any, container: Any) -> None:
     emitter = Emitter(scope, operator, container)
     model = emitter.model
     if model.handle_unknown != "use_encoded_value" or model.unknown_value != model.unknown_value:
-        raise NotImplementedError("the encoder refuses unknown categories, or answers NaN")
+        raise Inconvertible("the encoder refuses unknown categories, or answers NaN")
     source = _texts(operator)
     encoded = []
     for index, levels in enumerate(model.categories_):
@@ -234,7 +234,7 @@ def support_vector_regressor(scope: Any, operator: Any, container: Any) -> None:
     emitter = Emitter(scope, operator, container)
     model = emitter.model
     if model.kernel not in _KERNELS or not isinstance(model.support_vectors_, np.ndarray):
-        raise NotImplementedError(f"the kernel {model.kernel} over these features")
+        raise Inconvertible(f"the kernel {model.kernel} over these features")
     vectors = np.asarray(model.support_vectors_, dtype=np.float64)
     weights = np.asarray(model.dual_coef_, dtype=np.float64).T
     kernel = _KERNELS[model.kernel](emitter, emitter.features(), vectors)

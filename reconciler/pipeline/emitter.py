@@ -16,6 +16,10 @@ _ML_VERSION = 3
 _TYPES = {"float64": DOUBLE, "int64": INT64, "float32": FLOAT}
 
 
+class Inconvertible(Exception):  # noqa: N818  no error: the model is shipped natively instead
+    """How a model is set has no form in ONNX; the message is the reason that its manifest gives."""
+
+
 class Emitter:
     """Writes nodes for one scikit-learn model, in double precision throughout."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reconciler.bundle import words
-from reconciler.pipeline.emitter import DOUBLE, Emitter
+from reconciler.pipeline.emitter import DOUBLE, Emitter, Inconvertible
 from reconciler.pipeline.preprocessing import WORDS
 
 
@@ -22,13 +22,13 @@ def tfidf(scope: Any, operator: Any, container: Any) -> None:
     """Convert a TF-IDF vectoriser whose input is the words of a text.
 
     Raises:
-        NotImplementedError: It splits texts in a way of its own, or its input is not words.
+        Inconvertible: It splits texts in a way of its own, or its input is not words.
     """
     emitter = Emitter(scope, operator, container)
     model = emitter.model
     source = operator.inputs[0]
     if not source.raw_name.startswith(WORDS) or _own_words(model):
-        raise NotImplementedError("the text is split in a way of its own")
+        raise Inconvertible("the text is split in a way of its own")
     counts = emitter.cast(_counts(emitter, source.full_name), DOUBLE)
     zero = emitter.doubles(0.0)
     if model.binary:
@@ -78,7 +78,7 @@ def _normalised(emitter: Emitter, counts: str) -> str:
     if emitter.model.norm is None:
         return counts
     if emitter.model.norm != "l2":
-        raise NotImplementedError(f"the norm {emitter.model.norm}")
+        raise Inconvertible(f"the norm {emitter.model.norm}")
     axis = emitter.integers(1)
     length = emitter.op("Sqrt", [emitter.op("ReduceSumSquare", [counts, axis], keepdims=1)])
     empty = emitter.op("Equal", [length, emitter.doubles(0.0)])

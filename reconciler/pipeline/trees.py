@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reconciler.pipeline.emitter import DOUBLE, FLOAT, INT64, Emitter
+from reconciler.pipeline.emitter import DOUBLE, FLOAT, INT64, Emitter, Inconvertible
 
 Floats = npt.NDArray[np.float64]
 _LESS_OR_EQUAL = 0
@@ -55,11 +55,11 @@ def histogram_tree(predictor: Any, target: int) -> Tree:
     """Return one tree of a histogram gradient boosting.
 
     Raises:
-        NotImplementedError: A split is over categories.
+        Inconvertible: A split is over categories.
     """
     nodes = predictor.nodes
     if nodes["is_categorical"].any():
-        raise NotImplementedError("a split is over categories")
+        raise Inconvertible("a split is over categories")
     leaf = nodes["is_leaf"].astype(bool)
     return Tree(
         left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
@@ -193,7 +193,7 @@ def _boosted(emitter: Emitter) -> str:
     model = emitter.model
     constant = model.init_ == "zero" or type(model.init_).__name__.startswith("Dummy")
     if not constant:
-        raise NotImplementedError("the boosting starts from an estimator of its own")
+        raise Inconvertible("the boosting starts from an estimator of its own")
     start = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))[0]
     trees = [
         tree_of(member.tree_, model.learning_rate * member.tree_.value[:, 0, 0], target)
@@ -210,7 +210,7 @@ def histogram_regressor(scope: Any, operator: Any, container: Any) -> None:
     raw = _histogram(emitter)
     link = type(emitter.model._loss.link).__name__
     if link not in {"IdentityLink", "LogLink"}:
-        raise NotImplementedError(f"the loss has the link {link}")
+        raise Inconvertible(f"the loss has the link {link}")
     emitter.answer(emitter.op("Exp", [raw]) if link == "LogLink" else raw)
 
 
@@ -228,7 +228,7 @@ def histogram_classifier(scope: Any, operator: Any, container: Any) -> None:
 def _histogram(emitter: Emitter) -> str:
     model = emitter.model
     if getattr(model, "_preprocessor", None) is not None:
-        raise NotImplementedError("the boosting encodes categories by itself")
+        raise Inconvertible("the boosting encodes categories by itself")
     trees = [
         histogram_tree(predictor, target)
         for stage in model._predictors
