@@ -18,11 +18,13 @@ from reconciler.controller.committing import Committer
 from reconciler.controller.daemon import Daemon
 from reconciler.controller.events import Listen
 from reconciler.controller.following import Follower
+from reconciler.controller.keys import Key, release, target, urgent
 from reconciler.controller.leasing import Leasing
-from reconciler.controller.looks import Key, Looks, release, target, urgent
+from reconciler.controller.looks import Looks
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.telling import everyone
+from reconciler.controller.troubles import Troubles
 from reconciler.ports.leases import Leases, NoLeases
 from reconciler.ports.source import Source
 
@@ -71,7 +73,8 @@ class Watching:
         board = self._board = Board()
         committer = Committer(lambda: grounds.site.store, wrote=counts.wrote, turn=board.turn)
         looks = Looks(
-            board, self._queue, committer.submit, self._standings, listen, self._metrics.passed,
+            board, self._queue, committer.submit, self._standings,
+            Troubles(self._queue, listen), listen, self._metrics.passed,
             lambda: self.follower.wake(), lambda name: self.follower.missed(name),
         )  # fmt: skip
         self.follower = Follower(

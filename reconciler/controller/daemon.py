@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from reconciler.controller.committing import Committer
 from reconciler.controller.following import Follower
-from reconciler.controller.looks import Key, Looks
+from reconciler.controller.keys import Key
+from reconciler.controller.looks import Looks
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.training import Trainer
 

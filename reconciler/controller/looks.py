@@ -6,23 +6,22 @@ its release (train, judge, decide) and its target (serve what is on record, and 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.adapters.snapshot import Snapshot
-from reconciler.controller.backoff import Backoff
 from reconciler.controller.board import Board
 from reconciler.controller.committing import Entry
 from reconciler.controller.decisions import Decision, Overtaken
-from reconciler.controller.events import Decided, Listen
+from reconciler.controller.events import Listen
+from reconciler.controller.keys import Key, Kind, release, target
 from reconciler.controller.passes import NO_SLOT, RECORDS_MOVED, Pass, guarded, passing, told
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.telling import decided
 from reconciler.controller.training import Result
+from reconciler.controller.troubles import Troubles
 from reconciler.core.plan import Plan
 from reconciler.core.record import Record
 from reconciler.core.target_plan import AT_REST, TargetPlan
@@ -32,21 +31,6 @@ from reconciler.core.trainings import Broken
 _DISTURBED_S = 2.0
 
 
-class Kind(StrEnum):
-    """What of a model is looked at."""
-
-    RELEASE = "release"
-    TARGET = "target"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What is queued."""
-
-    kind: Kind
-    model: str
-
-
 class Ended(StrEnum):
     """How a look ended."""
 
@@ -54,21 +38,6 @@ class Ended(StrEnum):
     WAITING = "waiting"
     REST = "rest"
     FAILED = "failed"
-
-
-def release(model: str) -> Key:
-    """Return the key of a model's release record."""
-    return Key(Kind.RELEASE, model)
-
-
-def target(model: str) -> Key:
-    """Return the key of a model's target."""
-    return Key(Kind.TARGET, model)
-
-
-def urgent(key: Key) -> bool:
-    """Return whether a key is about what is in production."""
-    return key.kind is Kind.TARGET
 
 
 #: Told of each look that has ended, and its seconds.
@@ -85,13 +54,13 @@ class Looks:
         queue: Where further looks are asked for.
         submit: Where decisions go.
         standings: Where it is kept how models stand.
+        troubles: Where it is kept what went wrong, and until when.
         listen: Told what happens.
         watch: Told how looks end.
         wake: Asks for the refs to be looked at: a look has found that they have moved.
         missed: Told of a model that there is something to do for and no view tells of: it was
             settled, and a training of it has ended, or a decision was put on record.
         clock: Monotonic seconds.
-        backoff: How long what failed is left alone.
     """
 
     def __init__(
@@ -100,31 +69,25 @@ class Looks:
         queue: WorkQueue[Key],
         submit: Submit,
         standings: Standings,
+        troubles: Troubles,
         listen: Listen,
         watch: Watch = lambda _kind, _ended, _seconds: None,
         wake: Callable[[], None] = lambda: None,
         missed: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
-        backoff: Backoff[Key] | None = None,
     ) -> None:
         self._board = board
         self._queue = queue
         self._submit = submit
         self._standings = standings
+        self._troubles = troubles
         self._listen = listen
         self._watch = watch
         self._wake = wake
         self._missed = missed
         self._clock = clock
-        self._backoff: Backoff[Key] = backoff or Backoff()
-        self._stuck: dict[str, Plan] = {}
-        """Models that a look went wrong with: no step is taken until a change, or their time."""
-        self._retry: dict[str, float] = {}
-        """When what went wrong for the time being is tried again, in monotonic seconds."""
         self._served: dict[str, tuple[str | None, TargetPlan]] = {}
         """The champion that each target was last asked to serve, and how that ended."""
-        self._said: dict[Key, tuple[str, str]] = {}
-        """What was last said to be wrong; it is tried again without a word."""
         self._deciding: dict[str, Pass] = {}
         """What was looked at where a decision is on its way."""
         self._disturbed: dict[str, Plan] = {}
@@ -144,7 +107,7 @@ class Looks:
         began, ended = self._clock(), Ended.FAILED
         if key.kind is Kind.RELEASE:
             self._soon.discard(key.model)
-        with guarded(lambda error: self._failed(key, error)):
+        with guarded(lambda error: self._troubles.failed(key, error)):
             looked = self._board.begin(key.model)
             if looked is None:
                 if key.kind is Kind.RELEASE:
@@ -158,11 +121,10 @@ class Looks:
     def changed(self, names: set[str]) -> None:
         """Have models looked at that something has changed for, whatever went wrong before."""
         for name in names:
-            self._stuck.pop(name, None)
             self._disturbed.pop(name, None)
-            self._retry[name] = -math.inf
-            self._well(release(name))
-            self._well(target(name))
+            self._troubles.changed(name)
+            self._troubles.well(release(name))
+            self._troubles.well(target(name))
         self._queue.add(*(key for name in sorted(names) for key in (target(name), release(name))))
 
     def committed(self, entries: Sequence[Entry], outcome: Snapshot | Exception) -> None:
@@ -178,13 +140,13 @@ class Looks:
     def _go_on(self, decision: Decision, outcome: Snapshot | Exception) -> None:
         key = release(decision.model)
         looked = self._deciding.pop(decision.model, None)
-        with guarded(lambda error: self._failed(key, error)):
+        with guarded(lambda error: self._troubles.failed(key, error)):
             if isinstance(outcome, Snapshot):
                 self._recorded(decision)
             elif isinstance(outcome, Overtaken):  # the look after this one sees what was done
                 self._wake()
                 self._soon.add(decision.model)
-                self._queue.add_after(key, self._backoff.failed(key))
+                self._troubles.later(key)
             else:
                 if looked is not None:
                     self._break(looked, outcome)
@@ -199,7 +161,7 @@ class Looks:
                 looked.memory.forget(decision.bundle)
         revision = looked.fleet.revision if looked else None
         self._listen(decided(decision, looked.record if looked else None, revision))
-        self._well(release(name))
+        self._troubles.well(release(name))
         self._queue.add(target(name), release(name))
 
     def _release(self, looked: Pass) -> Ended:
@@ -213,7 +175,7 @@ class Looks:
         served = self._served.get(name)
         if served is not None:
             looked.lose_champion(served[1].reason)
-        step: Decision | Plan | None = self._stuck.get(name)
+        step: Decision | Plan | None = self._troubles.stuck(name)
         if step is None and trainer.busy():
             step = self._disturbed.get(name)
         if step is None:
@@ -224,7 +186,7 @@ class Looks:
             self._deciding[name] = looked
             self._submit(step, looked.record)
             return Ended.ACTED
-        plan = step or self._stuck.get(name)
+        plan = step or self._troubles.stuck(name)
         return Ended.WAITING if plan is None else self._settle(looked, plan, served)
 
     def _settle(
@@ -248,11 +210,11 @@ class Looks:
         if plan.actions:
             self._disturbed[name] = plan
             self._queue.add_after(release(name), _DISTURBED_S)
-        elif waits is not None and name not in self._retry:
+        elif waits is not None and not self._troubles.pauses(name):
             self._queue.add_after(release(name), waits.total_seconds())
-        elif waits is None and running is None and name not in self._retry:
+        elif waits is None and running is None and not self._troubles.pauses(name):
             self._rest(looked, plan, served)
-        if name in self._stuck:
+        if self._troubles.stuck(name) is not None:
             return Ended.FAILED
         return Ended.WAITING if plan.actions or waits else Ended.REST
 
@@ -271,7 +233,7 @@ class Looks:
         with guarded(lambda error: self._unserved(looked, error)):
             plan = looked.serve()
             self._served[name] = (looked.champion, plan)
-            self._well(target(name))
+            self._troubles.well(target(name))
             ended = Ended.ACTED if plan.acted else Ended.REST
         if self._served.get(name) != before or self._board.sampled(name):
             self._queue.add(release(name))
@@ -279,18 +241,18 @@ class Looks:
 
     def _unserved(self, looked: Pass, error: Exception) -> None:
         plan, name = TargetPlan(*told(error)), looked.name
-        self._complain(target(name), plan.reason, plan.message)
+        self._troubles.say(target(name), plan.reason, plan.message)
         self._served[name] = (looked.champion, plan)
         if passing(error):
-            self._queue.add_after(target(name), self._backoff.failed(target(name)))
+            self._troubles.later(target(name))
 
     def _take_in(self, looked: Pass, result: Result) -> None:
         name = looked.name
         if isinstance(result, Broken):
             looked.memory.broken.append(result)
             if result.transient and not result.superseded:  # the others: once they are on record
-                self._complain(release(name), result.reason, result.message)
-                self._pause(name)
+                self._troubles.say(release(name), result.reason, result.message)
+                self._troubles.pause(name)
             return
         self._standings.add_durations(name, result.seconds)
         with guarded(lambda error: self._break(looked, error)):
@@ -299,41 +261,15 @@ class Looks:
 
     def _try_again(self, looked: Pass) -> None:
         """Forget what went wrong for the time being, once that time is over."""
-        name = looked.name
-        if self._retry.get(name, math.inf) <= self._clock():
-            del self._retry[name]
-            self._stuck.pop(name, None)
+        if self._troubles.over(looked.name):
             kept = (b for b in looked.memory.broken if b.superseded or not b.transient)
             looked.memory.broken[:] = list(kept)
 
     def _break(self, looked: Pass, error: Exception) -> None:
         """Leave a model's release alone for a while, or until a change, and tell why."""
-        name = looked.name
-        plan = self._stuck[name] = Plan(*told(error))
-        self._complain(release(name), plan.reason, plan.message)
+        self._troubles.stop(looked.name, error)
         if not self._board.holds(looked):  # it may have changed, and then be said to have already
-            self._stuck.pop(name, None)
-            self._queue.add(release(name))
+            self._troubles.free(looked.name)
+            self._queue.add(release(looked.name))
         elif passing(error):
-            self._pause(name)
-
-    def _pause(self, name: str) -> None:
-        pause = self._backoff.failed(release(name))
-        self._retry[name] = self._clock() + pause
-        self._queue.add_after(release(name), pause)
-
-    def _failed(self, key: Key, error: Exception) -> None:
-        """A bug of ours in a look: the key is left alone for a while, and nothing else is."""
-        self._complain(key, *told(error))
-        self._queue.add_after(key, self._backoff.failed(key))
-
-    def _complain(self, key: Key, reason: str, message: str) -> None:
-        """Tell what is wrong, once: it is tried again and again."""
-        if self._said.get(key) != (reason, message):
-            self._said[key] = reason, message
-            self._listen(Decided(key.model, reason, message, good=False))
-
-    def _well(self, key: Key) -> None:
-        """Forget what went wrong: it has gone well, or something has changed."""
-        self._backoff.forget(key)
-        self._said.pop(key, None)
+            self._troubles.pause(looked.name)

@@ -21,10 +21,12 @@ from reconciler.controller.committing import Committer
 from reconciler.controller.daemon import Daemon
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.following import Follower
-from reconciler.controller.looks import Key, Looks, release, target, urgent
+from reconciler.controller.keys import Key, release, target, urgent
+from reconciler.controller.looks import Looks
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.training import Job
+from reconciler.controller.troubles import Troubles
 from reconciler.controller.views import View
 from reconciler.core.plan import Desired, Invalid
 from reconciler.core.record import Hold, Record, empty, with_hold, without_hold
@@ -186,10 +188,11 @@ class Running:
         self.board = board = Board()
         committer = Committer(lambda: self.branch, 0.0, turn=board.turn)
         self.standings = Standings(world.status, world.events.append, lambda: NOW)
+        told = world.events.append
+        self.troubles = Troubles(self.queue, told, backoff=Backoff(0.01, 0.3))
         self.looks = Looks(
-            board, self.queue, committer.submit, self.standings, world.events.append,
+            board, self.queue, committer.submit, self.standings, self.troubles, told,
             wake=lambda: self.follower.wake(), missed=lambda name: self.follower.missed(name),
-            backoff=Backoff(0.01, 0.3),
         )  # fmt: skip
         self.follower = Follower(
             ground, ground, board, self.looks.changed,
@@ -288,7 +291,7 @@ class Running:
             "settling": self.follower.settling, "waiting": self.queue.waiting(),
             "processing": self.queue._processing, "due": self.queue._due,
             "training": self.trainer.models(), "soon": self.looks._soon,
-            "said": self.follower.trouble, "stuck": self.looks._stuck,
+            "said": self.follower.trouble, "stuck": self.troubles._stuck,
         }  # fmt: skip
 
     def expect(self) -> None:

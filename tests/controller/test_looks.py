@@ -15,11 +15,13 @@ from reconciler.controller.board import Board
 from reconciler.controller.committing import Committer
 from reconciler.controller.events import Decided, Moved
 from reconciler.controller.fleet import Fleet
+from reconciler.controller.keys import Key, Kind, release, target
 from reconciler.controller.leasing import Leasing
-from reconciler.controller.looks import Key, Kind, Looks, release, target
+from reconciler.controller.looks import Looks
 from reconciler.controller.queue import WorkQueue
 from reconciler.controller.standings import Standings
 from reconciler.controller.training import Job
+from reconciler.controller.troubles import Troubles
 from reconciler.controller.views import View
 from reconciler.core.conditions import Health, Sync
 from reconciler.core.plan import Desired, Invalid
@@ -62,10 +64,12 @@ class Watched:
         self.trainer = world.trainer(lambda model: self.queue.add(release(model)))
         self.standings = Standings(world.status, world.events.append, lambda: NOW)
         self.committer = Committer(self._store, 0.0, turn=self.board.turn)
+        told, clock = world.events.append, lambda: self.now
+        troubles = Troubles(self.queue, told, clock, Backoff(chance=lambda: 0.0))
         self.looks = Looks(
-            self.board, self.queue, self.committer.submit, self.standings, world.events.append,
+            self.board, self.queue, self.committer.submit, self.standings, troubles, told,
             wake=lambda: self.woken.append(self.now), missed=lambda name: self.missed.append(name),
-            clock=lambda: self.now, backoff=Backoff(chance=lambda: 0.0),
+            clock=clock,
         )  # fmt: skip
         self.looked: list[Key] = []
         self.missed: list[str] = []
