@@ -29,6 +29,9 @@ class Handler(BaseHTTPRequestHandler):
     """Answers in plain text, logs nothing, and does not say by what it was made."""
 
     timeout = _LONGEST_S
+    command = ""
+    request_version = "HTTP/1.0"
+    """What holds until a first line is read: an answer may be due before."""
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(code)d %(explain)s\n"
 
