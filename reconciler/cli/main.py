@@ -15,7 +15,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from reconciler import __version__
-from reconciler.cli.commands import connecting, declaring, keeping, looking, reconciling, steering
+from reconciler.cli.commands import (
+    connecting,
+    declaring,
+    keeping,
+    looking,
+    reconciling,
+    serving,
+    steering,
+)
 from reconciler.errors import ReconcilerError, UsageError
 
 #: Objects between two looks for garbage: libraries make a hundred thousand that stay.
@@ -31,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (declaring, reconciling, looking, steering, keeping, connecting):
+for group in (declaring, reconciling, serving, looking, steering, keeping, connecting):
     app.add_typer(group.app)
 
 

@@ -1,0 +1,1 @@
+"""The inference server: what is released answers here."""

@@ -1,0 +1,152 @@
+"""The crew: the workers of one server, kept running, told what to serve, and added up."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from reconciler.adapters.children import Child, Patience
+from reconciler.serving import lines
+from reconciler.serving.table import Table
+from reconciler.serving.worker import DRAIN_S, Settings
+
+#: Gives what a worker asks for, `status` or `metrics`.
+Answer = Callable[[str], Any]
+
+
+class Member:
+    """One worker as its supervisor sees it: its process, what it said last, and the way to it."""
+
+    def __init__(self, argv: list[str], link: socket.socket, fds: tuple[int, ...]) -> None:
+        self.link = link
+        self.boot = ""
+        self.loaded: dict[str, Any] = {}
+        self.counts: dict[str, Any] = {}
+        self._turn = threading.Lock()
+        self.child: Child | None = None
+        self._argv = argv
+        self._fds = fds
+
+    def start(self, ended: Callable[[int], None]) -> None:
+        """Start its process."""
+        self.child = Child(self._argv, pass_fds=self._fds, ended=ended)
+
+    def tell(self, message: lines.Message) -> None:
+        """Send it a message; one that is gone will get another table when it is back."""
+        with self._turn, contextlib.suppress(OSError):
+            self.link.sendall(lines.encode(message))
+
+
+class Crew:
+    """Threads read what workers say; any thread may ask.
+
+    Args:
+        listen: The socket that requests come in by.
+        settings: What workers are started with, given the two sockets' numbers.
+        size: How many workers, at least 1.
+        answer: Gives what a worker asks for.
+        ended: Told of each worker that ended unasked: process id and exit code.
+    """
+
+    def __init__(
+        self,
+        listen: socket.socket,
+        settings: Callable[[int, int], Settings],
+        size: int,
+        answer: Answer,
+        ended: Callable[[int, int], None] = lambda _pid, _code: None,
+    ) -> None:
+        self._listen = listen
+        self._settings = settings
+        self._size = size
+        self._answer = answer
+        self._told_end = ended
+        self._lock = threading.Lock()
+        self._members: list[Member] = []
+        self._gone: dict[str, dict[str, Any]] = {}
+        """What workers that are gone had counted, by boot."""
+        self._table: Table | None = None
+        self._patience = [Patience() for _ in range(size)]
+        self._ending = threading.Event()
+
+    def start(self) -> None:
+        """Start all workers."""
+        for place in range(self._size):
+            self._hire(place)
+
+    def serve(self, table: Table, again: frozenset[str] = frozenset()) -> None:
+        """Have all workers serve a table; those of `again` are loaded anew."""
+        with self._lock:
+            self._table = table
+            members = list(self._members)
+        message = {"table": table.plain(), "again": sorted(again)}
+        for member in members:
+            member.tell(message)
+
+    def loaded(self) -> list[dict[str, Any]]:
+        """Return what each worker serves, as its house says it."""
+        with self._lock:
+            return [member.loaded for member in self._members]
+
+    def counts(self) -> dict[str, dict[str, Any]]:
+        """Return what each worker has counted by its boot, those that are gone too."""
+        with self._lock:
+            return {**self._gone, **{m.boot: m.counts for m in self._members if m.boot}}
+
+    def end(self) -> None:
+        """End all workers, once their requests are answered."""
+        self._ending.set()
+        with self._lock:
+            members = list(self._members)
+        for member in members:
+            if member.child is not None:
+                member.child.ask_to_end()
+        for member in members:
+            if member.child is not None:
+                member.child.end(DRAIN_S + 1)
+
+    def _hire(self, place: int) -> None:
+        ours, theirs = socket.socketpair()
+        settings = self._settings(self._listen.fileno(), theirs.fileno())
+        argv = [sys.executable, "-P", "-m", "reconciler.serving.worker", settings.text()]
+        member = Member(argv, ours, (settings.listen, settings.link))
+        with self._lock:
+            self._members.append(member)
+            table = self._table
+        if table is not None:
+            member.tell({"table": table.plain()})
+        self._patience[place].began()
+        with theirs:
+            member.start(lambda code: self._lost(place, member, code))
+        threading.Thread(target=self._hear, args=(member,), daemon=True).start()
+
+    def _lost(self, place: int, member: Member, code: int) -> None:
+        assert member.child is not None
+        with self._lock:
+            self._members.remove(member)
+            if member.boot:
+                self._gone[member.boot] = member.counts
+        self._told_end(member.child.pid, code)
+        if not self._ending.wait(self._patience[place].pause_s()):
+            self._hire(place)
+
+    def _hear(self, member: Member) -> None:
+        with contextlib.suppress(OSError), member.link.makefile("rb") as stream:
+            for line in stream:
+                self._heed(member, lines.decode(line))
+
+    def _heed(self, member: Member, message: lines.Message) -> None:
+        with self._lock:
+            match message:
+                case {"hello": hello}:
+                    member.boot = hello["boot"]
+                case {"loaded": loaded}:
+                    member.loaded = loaded
+                case {"counts": counts}:
+                    member.counts = counts
+        if "ask" in message:
+            member.tell({"reply": message["ask"], "value": self._answer(message["what"])})

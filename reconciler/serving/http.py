@@ -1,0 +1,90 @@
+"""HTTP by hand, for the few paths that every request for predictions takes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import orjson
+
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.serving.refusal import Refused
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON: Header = (b"content-type", b"application/json")
+LENGTH = b"content-length"
+
+
+class Gone(Exception):  # noqa: N818  no error: there is nobody left to tell
+    """The client has left before its request was whole."""
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """Return the first header called `name`, in lower case; None without one."""
+    for known, value in scope["headers"]:
+        if known == name:
+            found: bytes = value
+            return found
+    return None
+
+
+async def body(scope: Scope, receive: Receive, most: int) -> bytes:
+    """Return the whole body, of which no more than `most` bytes are taken.
+
+    Raises:
+        Refused: 413: it is larger, or says that it will be.
+        Gone: The client has left.
+    """
+    said = header(scope, LENGTH)
+    if said is not None and said.isdigit() and int(said) > most:
+        raise too_large(most)
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Gone
+    first: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(first) > most:
+            raise too_large(most)
+        return first
+    parts, size = [first], len(first)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise too_large(most)
+    return b"".join(parts)
+
+
+def too_large(most: int) -> Refused:
+    """Return the refusal of a body of more than `most` bytes."""
+    return Refused(
+        413, f"the body is larger than {most} bytes", reason="TooLarge", hint="send fewer rows"
+    )
+
+
+async def answer(send: Send, status: int, content: bytes, headers: Iterable[Header]) -> None:
+    """Send a whole response."""
+    length = (LENGTH, b"%d" % len(content))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def refuse(send: Send, error: ReconcilerError, headers: Iterable[Header] = ()) -> None:
+    """Say why there is no answer: `error` as a sentence, `reason` as a word."""
+    status = error.status if isinstance(error, Refused) else 400
+    content = orjson.dumps({"error": told(error), "reason": error.reason})
+    retry = [(b"retry-after", b"1")] if status in (429, 503) else []
+    await answer(send, status, content, [JSON, *retry, *headers])
+
+
+def told(error: ReconcilerError) -> str:
+    """Return what a client is told of an error."""
+    return error.message if isinstance(error, UsageError) else str(error)

@@ -1,0 +1,111 @@
+"""Loaded versions: a bundle that was verified, opened, and has answered its own examples right."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.bundle import golden
+from reconciler.bundle.golden import Examples
+from reconciler.bundle.predictor import Predictor, open_bundle
+from reconciler.bundle.signature import Signature
+from reconciler.errors import ReconcilerError, TerminalError
+from reconciler.serving.table import Entry
+
+#: Answers that take longer than this run apart: until they are there, nobody else would be served.
+SLOW_S = 0.002
+#: Weight of the latest answer in what is known of a version's speed.
+_LATEST = 0.05
+
+
+class Loaded:
+    """One version in memory; `predictor` may be used by any thread.
+
+    Args:
+        entry: Which version of which bundle.
+        predictor: Answers.
+        examples: What it was warmed up on.
+        load_s: Seconds from the first byte to the last example.
+        size: Bytes of the bundle's files.
+        spread: Standard deviation of its predictions on the test split; None for labels.
+    """
+
+    def __init__(
+        self,
+        entry: Entry,
+        predictor: Predictor,
+        examples: Examples,
+        load_s: float = 0.0,
+        size: int = 0,
+        spread: float | None = None,
+    ) -> None:
+        self.version = str(entry.version)
+        self.digest = entry.digest
+        self.entry = entry
+        self.predictor = predictor
+        self.examples = examples
+        self.load_s = load_s
+        self.size = size
+        self.spread = spread
+        self.row_s = 0.0
+        """Seconds that one row takes, smoothed."""
+
+    @property
+    def signature(self) -> Signature:
+        """What it takes and answers."""
+        return self.predictor.signature
+
+    def slow(self, rows: int) -> bool:
+        """Return whether an answer to so many rows holds up others."""
+        return (rows > 1 and rows * self.row_s > SLOW_S) or self.row_s > SLOW_S
+
+    def took(self, seconds: float, rows: int) -> None:
+        """Learn from an answer how fast it is."""
+        self.row_s += _LATEST * (seconds / max(rows, 1) - self.row_s)
+
+
+def load(entry: Entry, clock: Callable[[], float] = time.perf_counter) -> Loaded:
+    """Return a version that is ready to answer.
+
+    Raises:
+        TerminalError: `BundleMissing`, `BundleCorrupt` or `UntrustedType`; `WrongAnswer`: it does
+            not answer its own examples as it did when it was made.
+    """
+    began, folder = clock(), Path(entry.folder)
+    predictor = open_bundle(folder)
+    try:
+        examples = golden.read(folder)
+    except (OSError, ValueError, KeyError) as error:
+        message = f"the bundle in {folder} has no readable examples"
+        raise TerminalError(message, reason="BundleCorrupt") from error
+    _check(entry, predictor, examples)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    loaded = Loaded(entry, predictor, examples, clock() - began, size, _spread(folder))
+    if examples.rows:  # the second time: nothing is made for the first time any more
+        warm = clock()
+        _check(entry, predictor, examples)
+        loaded.row_s = (clock() - warm) / len(examples.rows)
+    return loaded
+
+
+def _spread(folder: Path) -> float | None:
+    try:
+        profile = json.loads((folder / "reference.json").read_bytes())["predictions"]
+        return float(profile["std"]) if "std" in profile else None
+    except (OSError, ValueError, KeyError, TypeError):  # it answers all the same
+        return None
+
+
+def _check(entry: Entry, predictor: Predictor, examples: Examples) -> None:
+    try:
+        said = examples.wrong(predictor.predict_one)
+    except ReconcilerError as error:
+        said = error.message
+    except Exception as error:  # noqa: BLE001  a runtime raises classes without a base
+        said = f"{type(error).__name__}: {error}"
+    if said:
+        raise TerminalError(
+            f"version {entry.version} does not answer as it did: {said}", reason="WrongAnswer"
+        )

@@ -1,0 +1,136 @@
+"""The server: follows the records and has its workers serve what they say."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.errors import ReconcilerError
+from reconciler.serving.crew import Crew
+from reconciler.serving.stock import Stock
+from reconciler.serving.table import Table
+
+
+class Records(Protocol):
+    """Where the records are read."""
+
+    def read(self) -> Snapshot:
+        """Return the records as they stand now."""
+        ...
+
+
+#: Told what happened: a CamelCase word and a sentence.
+Tell = Callable[[str, str], None]
+
+#: Hints that come this close together are one: a commit moves several files.
+_DEBOUNCE_S = 0.01
+
+
+class Server:
+    """One thread follows the records; see `follow`.
+
+    Args:
+        records: Where the records are read.
+        stock: Where tables come from.
+        crew: Who serves them.
+        tell: Told what happens.
+        interval_s: Seconds between two looks without a hint; every byte is looked at then.
+    """
+
+    def __init__(
+        self, records: Records, stock: Stock, crew: Crew, tell: Tell, interval_s: float
+    ) -> None:
+        self._records = records
+        self._stock = stock
+        self._crew = crew
+        self._tell = tell
+        self._interval_s = interval_s
+        self._hint = threading.Event()
+        self._ended = False
+        self._table: Table | None = None
+        self._said: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._follow, name="records", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have the records looked at soon: they may have changed. From any thread, at once."""
+        self._hint.set()
+
+    def end(self) -> None:
+        """Follow no more."""
+        self._ended = True
+        self._hint.set()
+        self._thread.join(1.0)
+
+    def status(self) -> dict[str, Any]:
+        """Return how models are served, as what differs among workers is summed up."""
+        houses = [house for house in self._crew.loaded() if house]
+        models = _summed(houses)
+        for name, trouble in self._stock.troubles.items():
+            model = models.setdefault(name, {"champion": None, "challenger": None})
+            model |= {
+                "state": "failed",
+                "detail": trouble.message,
+                "failed": {"version": trouble.version, "digest": None,
+                           "reason": trouble.reason, "message": trouble.message},
+            }  # fmt: skip
+        commits = {house["commit"] for house in houses}
+        ready = bool(houses) and all(house["ready"] for house in houses)
+        return {
+            "commit": commits.pop() if len(commits) == 1 else None,
+            "ready": ready and len(houses) == len(self._crew.loaded()),
+            "workers": len(houses),
+            "models": models,
+            "boots": self._crew.counts(),
+        }
+
+    def _follow(self) -> None:
+        looked = float("-inf")
+        while not self._ended:
+            full = time.monotonic() - looked >= self._interval_s
+            if full:
+                looked = time.monotonic()
+            self._look(verify=full and self._table is not None)
+            due = looked + self._interval_s - time.monotonic()
+            if self._hint.wait(max(due, 0.0)):
+                time.sleep(_DEBOUNCE_S)
+            self._hint.clear()
+
+    def _look(self, *, verify: bool) -> None:
+        try:
+            table = self._stock.table(self._records.read(), verify=verify)
+        except ReconcilerError as error:
+            self._say("records", error.reason, str(error))
+            return
+        self._said.pop("records", None)
+        for name, trouble in self._stock.troubles.items():
+            self._say(name, trouble.reason, f"{name}: {trouble.message}")
+        for name in self._said.keys() - self._stock.troubles.keys():
+            del self._said[name]
+        if table != self._table or self._stock.troubles:
+            self._table = table
+            self._crew.serve(table)
+
+    def _say(self, what: str, reason: str, message: str) -> None:
+        """Tell what is wrong, once."""
+        if self._said.get(what) != message:
+            self._said[what] = message
+            self._tell(reason, message)
+
+
+def _summed(houses: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return each model as the worker has it that is furthest behind."""
+    order = ("failed", "loading", "ready")
+    found: dict[str, Any] = {}
+    for house in houses:
+        for name, model in house["models"].items():
+            known = found.get(name)
+            if known is None or order.index(model["state"]) < order.index(known["state"]):
+                found[name] = dict(model)
+    return found

@@ -1,0 +1,116 @@
+"""The stock: the bundles that the records name, brought here, whole; and the table made of them.
+
+A bundle that cannot be had leaves its model's former version in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.adapters.snapshot import Snapshot
+from reconciler.core.record import Record, Version
+from reconciler.errors import ReconcilerError
+from reconciler.serving.table import Entry, Route, Table
+
+#: Returns a folder with a version's bundle, every byte verified, restored where it was damaged.
+Fetch = Callable[[Version], Path]
+#: Brings the bundles of several records nearer at once, as far as they can be had.
+Gather = Callable[[Sequence[Record]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a model is not served as its record says."""
+
+    version: int | None
+    reason: str
+    message: str
+
+
+class Stock:
+    """Makes tables; one thread asks.
+
+    Args:
+        fetch: Where bundles come from.
+        gather: Where those of many come from.
+    """
+
+    def __init__(self, fetch: Fetch, gather: Gather = lambda _: None) -> None:
+        self._fetch = fetch
+        self._gather = gather
+        self._made: dict[str, tuple[Record, Route | None]] = {}
+        self.troubles: dict[str, Trouble] = {}
+        """What is wrong, by model."""
+
+    def table(self, snapshot: Snapshot, *, verify: bool = False) -> Table:
+        """Return what is to be served.
+
+        Args:
+            snapshot: The records at one commit.
+            verify: Look at every byte again, of models too whose records are as they were.
+        """
+        changed = {
+            name: record
+            for name, record in snapshot.records.items()
+            if verify or name in self.troubles or self._record(name) != record
+        }
+        self._gather([record for name, record in changed.items() if name not in self._made])
+        for name in self._made.keys() - snapshot.records.keys() - snapshot.quarantined.keys():
+            del self._made[name]
+        self.troubles = {n: t for n, t in self.troubles.items() if n in snapshot.records}
+        for name, record in changed.items():
+            self._made[name] = (record, self._route(name, record))
+        for name, why in snapshot.quarantined.items():
+            self.troubles[name] = Trouble(
+                None, "RecordCorrupt", f"its record cannot be read: {why}"
+            )
+        return Table(snapshot.commit, self._routes())
+
+    def _routes(self) -> dict[str, Route]:
+        return {n: route for n, (_, route) in sorted(self._made.items()) if route is not None}
+
+    def _record(self, name: str) -> Record | None:
+        return self._made[name][0] if name in self._made else None
+
+    def _route(self, name: str, record: Record) -> Route | None:
+        """Return who answers for a model; the former route where a bundle cannot be had."""
+        self.troubles.pop(name, None)
+        if record.champion is None:
+            return None
+        former = self._made[name][1] if name in self._made else None
+        champion = self._entry(name, record.champion)
+        if champion is None:
+            return former
+        return _routed(name, record, champion, self._challenger(name, record))
+
+    def _challenger(self, name: str, record: Record) -> Entry | None:
+        version = record.version(record.challenger.version) if record.challenger else None
+        return None if version is None else self._entry(name, version)
+
+    def _entry(self, name: str, version: Version) -> Entry | None:
+        try:
+            folder = self._fetch(version)
+        except ReconcilerError as error:
+            self.troubles[name] = Trouble(version.number, error.reason, error.message)
+            return None
+        assert version.bundle is not None
+        return Entry(version.number, version.bundle.md5, str(folder))
+
+
+def _routed(name: str, record: Record, champion: Entry, challenger: Entry | None) -> Route:
+    asked = record.challenger
+    if asked is None or challenger is None:
+        return Route(name, champion)
+    rollout: Mapping[str, object] = record.rollout or {}
+    shadow = rollout.get("strategy") == "shadow"
+    mirrored = shadow or rollout.get("max_disagreement") is not None
+    since = asked.since.isoformat()
+    return Route(name, champion, challenger, asked.weight, mirrored, since)
+
+
+def digests(table: Table) -> Collection[str]:
+    """Return the digests of all bundles that a table names."""
+    entries = (e for r in table.routes.values() for e in (r.champion, r.challenger))
+    return {entry.digest for entry in entries if entry is not None}

@@ -1,0 +1,172 @@
+"""The worker: one process that answers requests, from the versions that its supervisor names.
+
+`python -m reconciler.serving.worker SETTINGS`, the settings as JSON; see `Settings`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
+from typing import Any
+
+import orjson
+import uvicorn
+import uvloop
+
+from reconciler.serving import lines, table
+from reconciler.serving.answering import Answering
+from reconciler.serving.app import App
+from reconciler.serving.house import House
+from reconciler.serving.loaded import Loaded, load
+from reconciler.serving.refusal import not_ready
+from reconciler.serving.shop import Ids, Limits, Shop
+from reconciler.serving.table import Entry
+from reconciler.serving.tallies import Tallies
+
+#: A worker without its supervisor goes on answering for so long: another one may be starting.
+ORPHAN_S = 3.0
+#: Seconds for requests to end once it is to stop.
+DRAIN_S = 5
+_TELL_S = 0.5
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker is started with."""
+
+    listen: int
+    """Number of the open socket that requests come in by."""
+    link: int
+    """Number of the open socket to the supervisor."""
+    body: int
+    rows: int
+    seconds: float
+
+    def text(self) -> str:
+        """Return them as one argument."""
+        return orjson.dumps(asdict(self)).decode()
+
+
+class Worker:
+    """One worker's parts, tied together."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._replies: dict[int, asyncio.Future[Any]] = {}
+        self._asked = count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loads = ThreadPoolExecutor(1, "load")
+        self._apart = ThreadPoolExecutor(_THREADS, "apart")
+        self._tallies = Tallies()
+        self._told: bytes = b""
+        self._writer: asyncio.StreamWriter | None = None
+        self._orphaned = False
+        limits = Limits(settings.body, settings.rows, settings.seconds)
+        self._ids = Ids()
+        self._house = House(self._load, self._changed)
+        answering = Answering(
+            self._house, self._tallies, self._apart, self._observe, limits.seconds
+        )
+        self._shop = Shop(self._house, answering, self._summed, limits, self._ids)
+
+    async def run(self) -> None:
+        """Answer requests until asked to end."""
+        server = self._server()
+        link = socket.socket(fileno=self._settings.link)
+        reader, self._writer = await asyncio.open_connection(sock=link, limit=lines.LONGEST)
+        self._tell({"hello": {"boot": self._ids.boot, "pid": os.getpid()}})
+        reading = asyncio.create_task(self._read(reader, server))
+        telling = asyncio.create_task(self._keep_telling())
+        listen = socket.socket(fileno=self._settings.listen)
+        await server.serve(sockets=[listen])
+        self._tell_counts()
+        for task in (reading, telling):
+            task.cancel()
+
+    def _server(self) -> uvicorn.Server:
+        config = uvicorn.Config(
+            App(self._shop),
+            loop="uvloop",
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+        return uvicorn.Server(config)
+
+    async def _load(self, entry: Entry) -> Loaded:
+        return await asyncio.get_running_loop().run_in_executor(self._loads, partial(load, entry))
+
+    def _changed(self) -> None:
+        self._tell({"loaded": self._house.status()})
+
+    def _observe(self, model: str, version: str, outcome: str, seconds: float, rows: int) -> None:
+        """Take in how a request ended."""
+
+    async def _read(self, reader: asyncio.StreamReader, server: uvicorn.Server) -> None:
+        while line := await reader.readline():
+            self._heed(lines.decode(line))
+        self._orphaned = True
+        for reply in self._replies.values():
+            reply.cancel()
+        await asyncio.sleep(ORPHAN_S)
+        server.should_exit = True
+
+    def _heed(self, message: lines.Message) -> None:
+        if "table" in message:
+            again = frozenset(message.get("again", ()))
+            work = self._house.follow(table.from_plain(message["table"]), again)
+            task = asyncio.ensure_future(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif (number := message.get("reply")) in self._replies:
+            reply = self._replies.pop(number)
+            if not reply.done():
+                reply.set_result(message.get("value"))
+
+    async def _summed(self, what: str) -> Any:
+        if self._orphaned:
+            raise not_ready("the supervisor is away, and starts again")
+        number = next(self._asked)
+        reply = self._replies[number] = asyncio.get_running_loop().create_future()
+        self._tell_counts()
+        self._tell({"ask": number, "what": what})
+        return await asyncio.wait_for(reply, 5)
+
+    async def _keep_telling(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_S)
+            self._tell_counts()
+
+    def _tell_counts(self) -> None:
+        line = lines.encode({"counts": self._tallies.plain()})
+        if line != self._told:
+            self._told = line
+            self._send(line)
+
+    def _tell(self, message: lines.Message) -> None:
+        self._send(lines.encode(message))
+
+    def _send(self, line: bytes) -> None:
+        if self._writer is not None and not self._orphaned:
+            self._writer.write(line)
+
+
+def main(arguments: list[str]) -> None:
+    """Run one worker."""
+    settings = Settings(**orjson.loads(arguments[0]))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Worker(settings).run())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
