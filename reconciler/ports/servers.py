@@ -1,0 +1,104 @@
+"""The port to the inference servers: what each says of what it serves, and how that fares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from reconciler.core.tally import Tally
+
+
+class State(StrEnum):
+    """How far a server has come with what a record wants of it."""
+
+    READY = "ready"
+    LOADING = "loading"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A version that answers."""
+
+    version: int
+    digest: str
+    """Of its bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """A challenger that a server has loaded."""
+
+    version: int
+    digest: str
+    weight: int
+    """Per cent of the requests that it is to answer."""
+    mirrored: bool = False
+    """Whether both versions are asked, and how often they agree is counted."""
+    tripped: bool = False
+    """Whether the server sends it no traffic any more: it has failed too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """A version that the record wants served and that could not be loaded."""
+
+    version: int
+    digest: str | None
+    """None where not even that could be told."""
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Serves:
+    """How one server serves one model."""
+
+    state: State
+    champion: Answering | None
+    """What answers, whatever the record says; None: nothing does."""
+    challenger: Trying | None = None
+    """None: the server has none loaded."""
+    failed: Unloaded | None = None
+    """None: nothing failed to load."""
+    detail: str = ""
+    healed: int = 0
+    """How often its bundle was restored."""
+    damaged: str = ""
+    """What is wrong with its bundle on disk; empty: nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one endpoint said."""
+
+    endpoint: str
+    """Such as `http://127.0.0.1:8080`."""
+    away: str = ""
+    """Why nothing is known of it, as a sentence; empty: it has answered."""
+    server: str = ""
+    """Its id, which outlives its processes; endpoints with the same are one server."""
+    commit: str | None = None
+    """Of the branch of records, which all its workers serve; None: they do not serve one yet."""
+    ready: bool = False
+    """Whether it has gone through all that the records want of it."""
+    models: Mapping[str, Serves] = field(default_factory=dict)
+    boots: Mapping[str, Mapping[str, Mapping[str, Tally]]] = field(default_factory=dict)
+    """What has been counted since the boot began: by id of boot, model and digest of bundle.
+
+    A boot is one run of one worker; its id never comes back.
+    """
+
+
+class Servers(Protocol):
+    """The servers that params.yaml names. Any thread may ask."""
+
+    def look(self) -> tuple[Report, ...]:
+        """Return what each endpoint says, in the order of their names; none where none is named.
+
+        Nothing is raised: of one that cannot be reached, or whose answer makes no sense, the
+        report says why.
+        """
+        ...
