@@ -73,12 +73,33 @@ class StatusStore:
                 self._db.close()
             self._db = None
 
-    def observe(self, model: str, sync: Sync, health: Health, detail: str, seen: datetime) -> None:
-        """Keep how `model` is doing, as seen at `seen` (aware)."""
-        row = (model, sync, health, detail, _text(seen))
-        self._run(
-            lambda db: db.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?)", row)
-        )
+    def observe(
+        self,
+        model: str,
+        sync: Sync,
+        health: Health,
+        detail: str,
+        conditions: Sequence[Condition],
+        seen: datetime,
+    ) -> None:
+        """Keep how `model` is doing, as seen at `seen` (aware), and exactly these conditions.
+
+        Conditions that are as they were keep their time.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            row = (model, sync, health, detail, _text(seen))
+            db.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?)", row)
+            before = _conditions(db, model).get(model, {})
+            now = merged(before, conditions)
+            if now == before:
+                return
+            rows = [(model, c.type, c.status, c.reason, c.message, _text(c.since))
+                    for c in now.values()]  # fmt: skip
+            db.execute("DELETE FROM conditions WHERE model = ?", (model,))
+            db.executemany("INSERT INTO conditions VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+        self._run(work)
 
     def observed(self) -> dict[str, tuple[Sync, Health, str, datetime]]:
         """Return sync, health, detail and the time of the look, by model."""
@@ -91,19 +112,6 @@ class StatusStore:
         query = "SELECT model, sync, health, detail FROM models"
         rows = self._run(lambda db: db.execute(query).fetchall())
         return {model: (sync, health, detail) for model, sync, health, detail in rows}
-
-    def set_conditions(self, model: str, now: Sequence[Condition]) -> None:
-        """Keep exactly these conditions of `model`; unchanged ones keep their time."""
-
-        def work(db: sqlite3.Connection) -> None:
-            conditions = merged(_conditions(db, model).get(model, {}), now).values()
-            rows = [
-                (model, c.type, c.status, c.reason, c.message, _text(c.since)) for c in conditions
-            ]
-            db.execute("DELETE FROM conditions WHERE model = ?", (model,))
-            db.executemany("INSERT INTO conditions VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-        self._run(work)
 
     def conditions(self, model: str | None = None) -> dict[str, dict[ConditionType, Condition]]:
         """Return the conditions by model and type: of one model, or of all when it is None."""

@@ -178,8 +178,7 @@ class Engine:
         stands = standing(self.plan(name), self._served[name][1], champion, now)
 
         def keep(status: StatusStore) -> None:
-            status.observe(name, stands.sync, stands.health, stands.message, now)
-            status.set_conditions(name, stands.conditions)
+            status.observe(name, stands.sync, stands.health, stands.message, stands.conditions, now)
 
         self._note(name, keep)
         return stands

@@ -95,5 +95,4 @@ class Standings:
 
 
 def _keep(store: StatusStore, name: str, stands: Standing, now: datetime) -> None:
-    store.observe(name, stands.sync, stands.health, stands.message, now)
-    store.set_conditions(name, stands.conditions)
+    store.observe(name, stands.sync, stands.health, stands.message, stands.conditions, now)

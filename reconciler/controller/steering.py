@@ -212,6 +212,5 @@ def settled(
     stands = standing(plan, target, champion, now)
     if status is not None:
         with contextlib.suppress(ReconcilerError):  # it may be lost: the next pass writes it again
-            status.observe(name, stands.sync, stands.health, stands.message, now)
-            status.set_conditions(name, stands.conditions)
+            status.observe(name, stands.sync, stands.health, stands.message, stands.conditions, now)
     return target

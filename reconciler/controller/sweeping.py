@@ -8,7 +8,7 @@ from reconciler.controller.board import Board
 from reconciler.controller.views import Views
 
 #: Models whose targets are looked at on each tick: a large fleet takes several, and little time.
-SWEEP = 100
+SWEEP = 75
 
 
 class Sweep:

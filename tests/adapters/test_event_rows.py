@@ -86,7 +86,7 @@ def test_a_new_file_which_counts_anew_is_read_whole(path: Path) -> None:
 
 def test_a_store_of_before_there_were_events_gets_them_and_loses_nothing(path: Path) -> None:
     old = StatusStore(path)
-    old.observe("wine", Sync.SYNCED, Health.HEALTHY, "", NOON)
+    old.observe("wine", Sync.SYNCED, Health.HEALTHY, "", (), NOON)
     old.close()
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE events")

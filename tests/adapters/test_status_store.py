@@ -33,8 +33,8 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_was_observed_is_there_for_the_next_process(path: Path) -> None:
     store = StatusStore(path)
-    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "as released", NOON)
-    store.observe("wine", Sync.SYNCED, Health.DEGRADED, "a byte flipped", LATER)
+    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "as released", (), NOON)
+    store.observe("wine", Sync.SYNCED, Health.DEGRADED, "a byte flipped", (), LATER)
     store.close()
 
     seen = StatusStore(path).observed()
@@ -44,14 +44,14 @@ def test_what_was_observed_is_there_for_the_next_process(path: Path) -> None:
 
 def test_a_condition_keeps_the_time_of_its_last_transition(path: Path) -> None:
     store = StatusStore(path)
-    store.set_conditions("wine", [ready(Truth.TRUE, NOON)])
-    store.set_conditions("wine", [ready(Truth.TRUE, LATER)])
-    store.set_conditions("iris", [ready(Truth.FALSE, LATER)])
+    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", [ready(Truth.TRUE, NOON)], NOON)
+    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", [ready(Truth.TRUE, LATER)], NOON)
+    store.observe("iris", Sync.SYNCED, Health.HEALTHY, "", [ready(Truth.FALSE, LATER)], NOON)
 
     assert store.conditions("wine") == {"wine": {ConditionType.READY: ready(Truth.TRUE, NOON)}}
     assert set(store.conditions()) == {"wine", "iris"}
 
-    store.set_conditions("wine", [ready(Truth.FALSE, LATER)])
+    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", [ready(Truth.FALSE, LATER)], NOON)
     assert store.conditions("wine")["wine"][ConditionType.READY].since == LATER
 
 
@@ -69,8 +69,7 @@ def test_the_last_twenty_durations_of_each_stage_are_told(path: Path) -> None:
 
 def test_a_model_that_is_gone_is_forgotten(path: Path) -> None:
     store = StatusStore(path)
-    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", NOON)
-    store.set_conditions("wine", [ready(Truth.TRUE, NOON)])
+    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", [ready(Truth.TRUE, NOON)], NOON)
     store.add_durations("wine", {"train": 1.0}, NOON)
 
     store.forget("wine")
@@ -101,7 +100,7 @@ def test_a_corrupt_file_is_set_aside_and_a_new_one_serves(path: Path, damage: by
     path.write_bytes(damage)
 
     store = StatusStore(path)
-    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", NOON)
+    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", (), NOON)
 
     assert "wine" in StatusStore(path).observed()
     aside = path.with_name("status.db.corrupt")
@@ -117,7 +116,7 @@ def test_a_file_that_breaks_while_it_is_open_is_set_aside(path: Path) -> None:
     path.write_bytes(content)
 
     assert store.parsed("spec/1", ["k1"]) == {}
-    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", NOON)
+    store.observe("wine", Sync.SYNCED, Health.HEALTHY, "", (), NOON)
     assert "wine" in store.observed()
     assert path.with_name("status.db.corrupt").exists()
 
@@ -135,8 +134,8 @@ def test_a_file_of_a_newer_schema_is_set_aside(path: Path) -> None:
 def test_a_store_follows_when_another_process_starts_a_new_file(path: Path) -> None:
     first, second = StatusStore(path), StatusStore(path)
     path.rename(path.with_name("status.db.corrupt"))
-    second.observe("wine", Sync.SYNCED, Health.HEALTHY, "", NOON)
-    first.observe("iris", Sync.SYNCED, Health.HEALTHY, "", NOON)
+    second.observe("wine", Sync.SYNCED, Health.HEALTHY, "", (), NOON)
+    first.observe("iris", Sync.SYNCED, Health.HEALTHY, "", (), NOON)
 
     assert set(first.observed()) == set(second.observed()) == {"wine", "iris"}
 
@@ -149,7 +148,7 @@ from reconciler.adapters.status import StatusStore
 from reconciler.core.conditions import Health, Sync
 store = StatusStore(Path(sys.argv[1]))
 for turn in range(40):
-    store.observe(f"m{sys.argv[2]}-{turn}", Sync.SYNCED, Health.HEALTHY, "", datetime.now(UTC))
+    store.observe(f"m{sys.argv[2]}-{turn}", Sync.SYNCED, Health.HEALTHY, "", (), datetime.now(UTC))
 """
 
 

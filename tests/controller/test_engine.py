@@ -368,7 +368,7 @@ def test_a_status_store_that_is_lost_is_told_once_and_stops_nothing(
     def locked(*_: object) -> None:
         raise TransientError("database is locked", reason="StatusUnavailable")
 
-    for method in ("add_durations", "observe", "set_conditions"):
+    for method in ("add_durations", "observe"):
         monkeypatch.setattr(world.status, method, locked)
     stands = world.apply(declared("a", "fa"), declared("b", "fb"))
     assert all(s.as_declared for s in stands.values())
