@@ -71,6 +71,15 @@ class Serves:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What one version has done at one worker since a rollout's step began."""
+
+    since: str
+    """When that step began, as the record says it; empty: no rollout was on."""
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What one endpoint said."""
 
@@ -85,10 +94,11 @@ class Report:
     ready: bool = False
     """Whether it has gone through all that the records want of it."""
     models: Mapping[str, Serves] = field(default_factory=dict)
-    boots: Mapping[str, Mapping[str, Mapping[str, Tally]]] = field(default_factory=dict)
-    """What has been counted since the boot began: by id of boot, model and digest of bundle.
+    boots: Mapping[str, Mapping[str, Mapping[str, Counted]]] = field(default_factory=dict)
+    """What was counted by each boot: by its id, then model, then digest of a bundle.
 
-    A boot is one run of one worker; its id never comes back.
+    A boot is one run of one worker; its id never comes back. Those that have ended stay listed
+    for as long as their server runs.
     """
 
 

@@ -52,11 +52,18 @@ class House:
     Args:
         load: Where versions come from.
         changed: Told after each change of what is served.
+        begins: Told of each route before it answers by which a rollout takes a step, or ends.
     """
 
-    def __init__(self, load: Load, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        load: Load,
+        changed: Callable[[], None] = lambda: None,
+        begins: Callable[[Route], None] = lambda _: None,
+    ) -> None:
         self._load = load
         self._changed = changed
+        self._begins = begins
         self._standings: dict[str, Standing] = {}
         self._failures: dict[str, Failure] = {}
         self._wanted: Table | None = None
@@ -144,6 +151,8 @@ class House:
         breaker = Breaker()
         if before is not None and _rollout(before.route) == _rollout(route):
             breaker = before.breaker
+        else:
+            self._begins(route)
         self._standings[route.model] = Standing(route, champion, challenger, breaker)
 
     async def _version(self, route: Route, entry: Entry, before: Standing | None) -> Loaded | None:

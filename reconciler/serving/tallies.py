@@ -1,4 +1,8 @@
-"""Tallies: what became of requests, by model and bundle, since this process began."""
+"""Tallies: what became of requests, by model and bundle, since a rollout's step began.
+
+They name the step, so that whoever adds them up takes in nothing that came before it, however
+late the look and however often the daemon was away.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +39,10 @@ class Tally:
         self.errors += 1
         self.rows += rows
 
-    def plain(self) -> dict[str, Any]:
-        """Return it in JSON's own types."""
+    def plain(self, since: str) -> dict[str, Any]:
+        """Return it in JSON's own types; `since` tells when its step began."""
         return {
+            "since": since,
             "requests": self.requests,
             "errors": self.errors,
             "rows": self.rows,
@@ -51,18 +56,29 @@ class Tallies:
     """By model and digest; one thread counts."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[str, str], Tally] = {}
+        self._of: dict[str, dict[str, Tally]] = {}
+        self._since: dict[str, str] = {}
+        """When the step began that is counted for, as its record says it; absent: there is none."""
+
+    def begin(self, model: str, since: str) -> None:
+        """Count a model's requests from nought: another step began; empty: a rollout has ended."""
+        if self._since.get(model, "") != since:
+            self._since[model] = since
+            self._of.pop(model, None)
 
     def of(self, model: str, digest: str) -> Tally:
         """Return the tally of a version, which goes on where it ended before."""
-        found = self._of.get((model, digest))
+        own = self._of.get(model)
+        if own is None:
+            own = self._of[model] = {}
+        found = own.get(digest)
         if found is None:
-            found = self._of[model, digest] = Tally()
+            found = own[digest] = Tally()
         return found
 
     def plain(self) -> dict[str, dict[str, Any]]:
         """Return all of them by model, then digest, in JSON's own types."""
-        found: dict[str, dict[str, Any]] = {}
-        for (model, digest), tally in self._of.items():
-            found.setdefault(model, {})[digest] = tally.plain()
-        return found
+        return {
+            model: {d: tally.plain(self._since.get(model, "")) for d, tally in own.items()}
+            for model, own in self._of.items()
+        }

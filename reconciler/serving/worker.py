@@ -26,7 +26,7 @@ from reconciler.serving.house import House
 from reconciler.serving.loaded import Loaded, load
 from reconciler.serving.refusal import not_ready
 from reconciler.serving.shop import Ids, Limits, Shop
-from reconciler.serving.table import Entry
+from reconciler.serving.table import Entry, Route
 from reconciler.serving.tallies import Tallies
 
 #: A worker without its supervisor goes on answering for so long: another one may be starting.
@@ -70,7 +70,7 @@ class Worker:
         self._orphaned = False
         limits = Limits(settings.body, settings.rows, settings.seconds)
         self._ids = Ids()
-        self._house = House(self._load, self._changed)
+        self._house = House(self._load, self._changed, self._begins)
         answering = Answering(
             self._house, self._tallies, self._apart, self._observe, limits.seconds
         )
@@ -108,6 +108,9 @@ class Worker:
 
     def _changed(self) -> None:
         self._tell({"loaded": self._house.status()})
+
+    def _begins(self, route: Route) -> None:
+        self._tallies.begin(route.model, route.since)
 
     def _observe(self, model: str, version: str, outcome: str, seconds: float, rows: int) -> None:
         """Take in how a request ended."""
