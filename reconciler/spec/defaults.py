@@ -19,6 +19,7 @@ def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
 
     Mappings are merged key by key, and the spec's own word wins. A spec that names what is
     trained takes nothing of what the fleet trains by default: its hyperparameters would not fit.
+    Nor does one that names another strategy of rollout take the fleet's steps.
     """
     if not defaults or not isinstance(data, dict) or not isinstance(data.get("spec"), dict):
         return data
@@ -29,6 +30,7 @@ def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
     if isinstance(own, dict) and "stages" in own:
         _drop(theirs, OF_TRAINING)
         _drop(below.get("data"), OF_DATA)
+    _drop_other_rollout(data["spec"].get("deployment"), below.get("deployment"))
     return {**data, "spec": _merged(below, data["spec"])}
 
 
@@ -38,6 +40,16 @@ def _differs(own: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
         tuple(map(t.get, ("estimator", "entrypoint", "stages"))) for t in (own, theirs)
     )
     return mine not in ((None, None, None), default)
+
+
+def _drop_other_rollout(own: Any, theirs: Any) -> None:
+    mine, default = (
+        part.get("rollout") if isinstance(part, dict) else None for part in (own, theirs)
+    )
+    if not (isinstance(mine, dict) and isinstance(default, dict)):
+        return
+    if mine.get("strategy", default.get("strategy")) != default.get("strategy"):
+        default.clear()
 
 
 def _drop(section: Any, keys: Iterable[str]) -> None:

@@ -238,9 +238,22 @@ class Rollout(Part):
 
     strategy: Literal["immediate", "canary", "shadow", "blue_green"] = "immediate"
     steps: ListOf[Annotated[int, Field(ge=1, le=100)]] = ()
-    """Per cent of the traffic at each step."""
-    hold: Duration | None = None
-    max_error_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Per cent of the traffic at each step of a canary; empty: 10, then 50."""
+    hold: Duration = "10m"
+    """How long each step lasts at least; for blue_green, how long the former version is kept."""
+    min_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
+    """Requests that the new version must have had at each step before the next one."""
+    max_error_rate: Annotated[float, Field(ge=0, lt=1)] | None = 0.01
+    """Share of its requests on which the new version may fail; None: not looked at."""
+    max_latency_ratio: Annotated[float, Field(ge=1, le=1000)] | None = 3.0
+    """How many times as long as nine in ten of the champion's answers nine in ten of the new
+    version's may take; None: not looked at."""
+    max_disagreement: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of the requests on which both may give other answers; None: not looked at."""
+    deadline: Duration | None = None
+    """How long a step may wait for its requests; None: as long as it takes."""
+    on_deadline: Literal["hold", "promote", "withdraw"] = "hold"
+    """What becomes of a version that had too few requests by then."""
 
 
 class DeploymentSpec(Part):
