@@ -18,7 +18,7 @@ from reconciler.errors import UsageError
 from reconciler.serving.agreement import agree
 from reconciler.serving.house import House, Standing
 from reconciler.serving.loaded import Loaded
-from reconciler.serving.refusal import Refused, busy, timed_out
+from reconciler.serving.refusal import BUSY, Refused, busy, timed_out
 from reconciler.serving.tallies import Tallies
 
 #: Encodes rows for a version and runs it. It may be called for two versions, in any thread.
@@ -105,10 +105,7 @@ class Answering:
         if rival is None or standing.breaker.tripped:
             return await self._champion(standing.champion, ask, work, counts=counts)
         if falls(ask, rival.digest, standing.route.weight):
-            answered = await self._challenger(standing, rival, ask, work)
-            if answered is not None:
-                return answered
-            return await self._champion(standing.champion, ask, work, counts=counts)
+            return await self._challenger(standing, rival, ask, work)
         answered = await self._champion(standing.champion, ask, work, counts=counts)
         if standing.route.mirrored and counts:
             self._mirror(standing, rival, ask, work, answered)
@@ -135,14 +132,19 @@ class Answering:
 
     async def _challenger(
         self, standing: Standing, loaded: Loaded, ask: Ask, work: Work
-    ) -> Answered | None:
-        """Return the challenger's answer; None where it has none and the champion is asked."""
+    ) -> Answered:
+        """Return the challenger's answer, or the champion's where it has none."""
         began = time.perf_counter()
         try:
             answered = await self._ask(loaded, ask, work, self._limit_s / 2)
+        except UsageError as error:  # the client's fault, unless the champion takes the rows
+            seconds = time.perf_counter() - began
+            behind = await self._champion(standing.champion, ask, work, counts=not ask.probe)
+            self._blame(standing, loaded, ask, error, seconds)
+            return behind
         except Exception as error:  # noqa: BLE001  whatever it raises, the champion answers
-            await self._blame(standing, loaded, ask, work, error, time.perf_counter() - began)
-            return None
+            self._blame(standing, loaded, ask, error, time.perf_counter() - began)
+            return await self._champion(standing.champion, ask, work, counts=not ask.probe)
         if not ask.probe:
             self._tallies.of(ask.model, loaded.digest).answered(answered.seconds, ask.rows)
             standing.breaker.note(failed=False)
@@ -151,19 +153,11 @@ class Answering:
         self._end(loaded, ask, "ok", answered.seconds)
         return answered
 
-    async def _blame(
-        self,
-        standing: Standing,
-        loaded: Loaded,
-        ask: Ask,
-        work: Work,
-        error: Exception,
-        seconds: float,
+    def _blame(
+        self, standing: Standing, loaded: Loaded, ask: Ask, error: Exception, seconds: float
     ) -> None:
-        """Count a challenger's failure, unless the champion refuses the rows as well."""
-        if isinstance(error, UsageError):
-            await self._ask(standing.champion, ask, work)
-        if ask.probe:
+        """Count a challenger's failure: that much else is waiting is none, and probes count not."""
+        if ask.probe or (isinstance(error, Refused) and error.reason == BUSY):
             return
         self._tallies.of(ask.model, loaded.digest).failed(ask.rows)
         standing.breaker.note(failed=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from reconciler.errors import ReconcilerError
 
 
+BUSY = "Busy"
+
+
 class Refused(ReconcilerError):  # noqa: N818  a refusal, as often as not no error of anybody's
     """A request that is not answered.
 
@@ -43,4 +46,4 @@ def timed_out(limit_s: float) -> Refused:
 
 def busy() -> Refused:
     """Return the refusal of what would wait behind too much else."""
-    return Refused(503, "too many requests are waiting", reason="Busy", hint="try again later")
+    return Refused(503, "too many requests are waiting", reason=BUSY, hint="try again later")
