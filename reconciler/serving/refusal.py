@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from reconciler.errors import ReconcilerError
 
-
 BUSY = "Busy"
 
 
