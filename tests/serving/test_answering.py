@@ -61,7 +61,7 @@ class Place:
         return answered
 
     def tally(self, entry: Entry) -> dict[str, Any]:
-        return self.tallies.of("m", entry.digest).plain()
+        return self.tallies.of("m", entry.digest).plain("")
 
 
 @pytest.fixture
