@@ -39,6 +39,8 @@ class Trying:
     """Whether both versions are asked, and how often they agree is counted."""
     tripped: bool = False
     """Whether the server sends it no traffic any more: it has failed too often."""
+    since: str = ""
+    """Of the rollout's step that it serves, as the record says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Unloaded:
     """None where not even that could be told."""
     reason: str
     message: str
+    since: str = ""
+    """Of the rollout's step that wanted it, as the record says it; empty: it is the champion."""
 
 
 @dataclass(frozen=True, slots=True)

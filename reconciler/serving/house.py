@@ -44,6 +44,8 @@ class Failure:
     entry: Entry
     reason: str
     message: str
+    since: str = ""
+    """Of the rollout that wanted it, see `Route`."""
 
 
 class House:
@@ -164,7 +166,7 @@ class House:
         try:
             return await self._load(entry)
         except ReconcilerError as error:
-            self._failures[route.model] = Failure(entry, error.reason, error.message)
+            self._failures[route.model] = Failure(entry, error.reason, error.message, route.since)
             return None
 
     def status(self) -> dict[str, Any]:
@@ -205,6 +207,7 @@ def _challenger(standing: Standing) -> dict[str, Any] | None:
         "weight": standing.route.weight,
         "mirrored": standing.route.mirrored,
         "tripped": standing.breaker.tripped,
+        "since": standing.route.since,
     }
 
 
@@ -214,4 +217,5 @@ def _failed(failure: Failure) -> dict[str, Any]:
         "digest": failure.entry.digest,
         "reason": failure.reason,
         "message": failure.message,
+        "since": failure.since,
     }

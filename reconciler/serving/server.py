@@ -78,7 +78,8 @@ class Server:
                 "state": "failed",
                 "detail": trouble.message,
                 "failed": {"version": trouble.version, "digest": None,
-                           "reason": trouble.reason, "message": trouble.message},
+                           "reason": trouble.reason, "message": trouble.message,
+                           "since": trouble.since},
             }  # fmt: skip
         commits = {house["commit"] for house in houses}
         ready = bool(houses) and all(house["ready"] for house in houses)
@@ -125,12 +126,21 @@ class Server:
 
 
 def _summed(houses: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return each model as the worker has it that is furthest behind."""
+    """Return each model as the worker has it that is furthest behind.
+
+    A challenger that one of them has cut off is cut off.
+    """
     order = ("failed", "loading", "ready")
     found: dict[str, Any] = {}
+    tripped: set[str] = set()
     for house in houses:
         for name, model in house["models"].items():
             known = found.get(name)
             if known is None or order.index(model["state"]) < order.index(known["state"]):
                 found[name] = dict(model)
+            if (model["challenger"] or {}).get("tripped"):
+                tripped.add(name)
+    for name in tripped:
+        if (challenger := found[name]["challenger"]) is not None:
+            found[name]["challenger"] = {**challenger, "tripped": True}
     return found

@@ -27,6 +27,8 @@ class Trouble:
     version: int | None
     reason: str
     message: str
+    since: str = ""
+    """Of the rollout that wanted it, see `Route`."""
 
 
 class Stock:
@@ -87,13 +89,13 @@ class Stock:
 
     def _challenger(self, name: str, record: Record) -> Entry | None:
         version = record.version(record.challenger.version) if record.challenger else None
-        return None if version is None else self._entry(name, version)
+        return None if version is None else self._entry(name, version, _since(record))
 
-    def _entry(self, name: str, version: Version) -> Entry | None:
+    def _entry(self, name: str, version: Version, since: str = "") -> Entry | None:
         try:
             folder = self._fetch(version)
         except ReconcilerError as error:
-            self.troubles[name] = Trouble(version.number, error.reason, error.message)
+            self.troubles[name] = Trouble(version.number, error.reason, error.message, since)
             return None
         assert version.bundle is not None
         return Entry(version.number, version.bundle.md5, str(folder))
@@ -106,8 +108,11 @@ def _routed(name: str, record: Record, champion: Entry, challenger: Entry | None
     rollout: Mapping[str, object] = record.rollout or {}
     shadow = rollout.get("strategy") == "shadow"
     mirrored = shadow or rollout.get("max_disagreement") is not None
-    since = asked.since.isoformat()
-    return Route(name, champion, challenger, asked.weight, mirrored, since)
+    return Route(name, champion, challenger, asked.weight, mirrored, _since(record))
+
+
+def _since(record: Record) -> str:
+    return record.challenger.since.isoformat() if record.challenger else ""
 
 
 def digests(table: Table) -> Collection[str]:
