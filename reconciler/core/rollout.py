@@ -16,25 +16,11 @@ from reconciler.core.estimate import spoken
 from reconciler.core.latency import LATENCY_BUCKETS
 from reconciler.core.record import Challenger
 from reconciler.core.rollout_rules import RolloutRules
+from reconciler.core.tally import Tally
 
 #: Share of answers that may be slower than the bound: it is the champion's ninth decile.
 SLOW_SHARE = 0.1
 _UNREADY = "not loaded by every server yet"
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What one version has done since a step began, added up over all servers."""
-
-    requests: int = 0
-    errors: int = 0
-    """Requests on which it raised, whoever answered then."""
-    latency: tuple[int, ...] = ()
-    """Answers by the seconds they took: a count for each of LATENCY_BUCKETS and one above them;
-    empty: none is known."""
-    compared: int = 0
-    """Requests that both versions were asked."""
-    disagreed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import add, sub
-
-from reconciler.core.latency import LATENCY_BUCKETS
+from itertools import zip_longest
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one version has done, such as since its server's worker began or in a step."""
+    """What one version has done since a rollout's step began, at one worker or at all."""
 
     requests: int = 0
     """Those that count for a rollout: no probes, none that asked for that very version."""
     errors: int = 0
     """Requests on which it raised, whoever answered then."""
-    latency: tuple[int, ...] = (0,) * (len(LATENCY_BUCKETS) + 1)
-    """Requests by the seconds they took, by the buckets of `core.latency`; the last is open."""
+    latency: tuple[int, ...] = ()
+    """Answers by the seconds they took: a count for each of LATENCY_BUCKETS and one above them;
+    empty: none is known."""
     compared: int = 0
     """Requests that both versions were asked."""
     disagreed: int = 0
@@ -28,17 +27,17 @@ class Tally:
         return Tally(
             self.requests + other.requests,
             self.errors + other.errors,
-            tuple(map(add, self.latency, other.latency)),
+            tuple(map(sum, zip_longest(self.latency, other.latency, fillvalue=0))),
             self.compared + other.compared,
             self.disagreed + other.disagreed,
         )
 
-    def since(self, earlier: Tally) -> Tally:
-        """Return what has come since `earlier`; a number that went back counts as none."""
+    def or_later(self, other: Tally) -> Tally:
+        """Return the later of two looks at one boot, whose numbers never go back."""
         return Tally(
-            max(self.requests - earlier.requests, 0),
-            max(self.errors - earlier.errors, 0),
-            tuple(max(n, 0) for n in map(sub, self.latency, earlier.latency)),
-            max(self.compared - earlier.compared, 0),
-            max(self.disagreed - earlier.disagreed, 0),
+            max(self.requests, other.requests),
+            max(self.errors, other.errors),
+            tuple(map(max, zip_longest(self.latency, other.latency, fillvalue=0))),
+            max(self.compared, other.compared),
+            max(self.disagreed, other.disagreed),
         )

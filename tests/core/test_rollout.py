@@ -21,7 +21,6 @@ from reconciler.core.rollout import (
     Move,
     Promote,
     Shift,
-    Tally,
     Wait,
     Withdraw,
     judge_rollout,
@@ -34,6 +33,7 @@ from reconciler.core.rollout_rules import (
     settings,
     settings_digest,
 )
+from reconciler.core.tally import Tally
 from reconciler.errors import TerminalError
 from reconciler.spec.model import Rollout
 
