@@ -16,7 +16,7 @@ from reconciler.core.estimate import spoken
 from reconciler.core.latency import LATENCY_BUCKETS
 from reconciler.core.record import Challenger
 from reconciler.core.rollout_rules import RolloutRules
-from reconciler.core.tally import Tally
+from reconciler.core.tally import NONE, Tally
 
 #: Share of answers that may be slower than the bound: it is the champion's ninth decile.
 SLOW_SHARE = 0.1
@@ -30,8 +30,8 @@ class Counts:
     Where a step leaves the champion without requests, its tally is that of the step before.
     """
 
-    champion: Tally = Tally()
-    challenger: Tally = Tally()
+    champion: Tally = NONE
+    challenger: Tally = NONE
     ready: bool = True
     """Every server that is known has loaded the challenger."""
     tripped: bool = False

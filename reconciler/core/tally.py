@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,7 @@ class Tally:
             max(self.compared, other.compared),
             max(self.disagreed, other.disagreed),
         )
+
+
+#: What a version has done that nobody asked.
+NONE: Final = Tally()
