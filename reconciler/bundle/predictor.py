@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from reconciler.bundle import encoding, native, quick, signature
+from reconciler.bundle import encoding, matrix, native, quick, signature
 from reconciler.bundle.manifest import Manifest, verify
 from reconciler.bundle.signature import PREDICTION, PROBABILITIES, Label, Signature
 from reconciler.errors import TerminalError
@@ -58,6 +58,7 @@ class Predictor:
         self._run = model.run
         self._labels = None if sign.classes is None else label_array(sign.classes)
         self._fast = quick.encoder(sign)
+        self._matrix = matrix.encoder(sign)
 
     def predict(self, rows: Mapping[str, Any] | pl.DataFrame) -> Predictions:
         """Return the answers for a table given by columns.
@@ -86,6 +87,24 @@ class Predictor:
         if tensors is None:
             return self.predict({name: [value] for name, value in row.items()})
         return self._answer(self._run(tensors))
+
+    def predict_matrix(self, numbers: Array) -> Predictions:
+        """Return the answers for rows of which every feature is numeric; see `takes_matrix`.
+
+        Args:
+            numbers: Shape (rows, inputs), any numeric type, columns in the signature's order.
+
+        Raises:
+            UsageError: `BadInput`, naming the field that does not fit the signature.
+        """
+        assert self._matrix is not None, "takes_matrix says no"
+        tensors = self._matrix(numbers)
+        return self._answer(self._run(tensors)) if len(numbers) == 1 else self.answer(tensors)
+
+    @property
+    def takes_matrix(self) -> bool:
+        """Whether every feature is numeric, so that rows can be given as one matrix."""
+        return self._matrix is not None
 
     def _answer(self, raw: Sequence[Array]) -> Predictions:
         values = raw[0].ravel() if self._labels is None else self._labels[raw[0]]

@@ -13,6 +13,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.serving.http import Gone, Receive, Scope, Send, refuse
 from reconciler.serving.predicting import predict
 from reconciler.serving.shop import Shop
+from reconciler.serving.v2.infer import PREFIX, SUFFIX, infer
 
 Handler = Callable[[Shop, str, Scope, Receive, Send], Awaitable[None]]
 
@@ -29,15 +30,25 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; see the ASGI specification."""
         path: str = scope.get("path", "")
-        if not (path.startswith(_PREDICT) and scope["method"] == "POST"):
+        handle, name = _by_hand(path) if scope.get("method") == "POST" else (None, "")
+        if handle is None:
             await self._rest(scope, receive, send)
             return
         try:
-            await predict(self._shop, path[len(_PREDICT) :], scope, receive, send)
+            await handle(self._shop, name, scope, receive, send)
         except ReconcilerError as error:
             await refuse(send, error)
         except Gone:
             return
+
+
+def _by_hand(path: str) -> tuple[Handler | None, str]:
+    """Return who answers the requests that are in a hurry, and what for."""
+    if path.startswith(_PREDICT):
+        return predict, path[len(_PREDICT) :]
+    if path.startswith(PREFIX) and path.endswith(SUFFIX):
+        return infer, path[len(PREFIX) : -len(SUFFIX)]
+    return None, ""
 
 
 def routes(shop: Shop) -> list[Route]:
