@@ -12,7 +12,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from reconciler.adapters import event_rows
+from reconciler.adapters import event_rows, tally_rows
 from reconciler.core.conditions import Condition, ConditionType, Health, Sync, Truth, merged
 from reconciler.errors import TransientError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.core.tally import Tally
     from reconciler.core.told import Told
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ CREATE INDEX IF NOT EXISTS durations_by_stage ON durations (model, stage, id);
 CREATE TABLE IF NOT EXISTS parsed (
     kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
 """
-_TABLES += event_rows.TABLE
+_TABLES += event_rows.TABLE + tally_rows.TABLE
 
 _TRIM = """
 DELETE FROM durations WHERE model = ?1 AND stage = ?2 AND id NOT IN
@@ -160,11 +161,41 @@ class StatusStore:
         """
         return self._run(lambda db: event_rows.read(db, model, after, most))
 
+    def count(self, model: str, since: str, boots: tally_rows.Boots) -> dict[str, dict[str, Tally]]:
+        """Keep what boots have counted in a step of a rollout, and return what is known by now.
+
+        Args:
+            model: The model's name.
+            since: When the step began, ISO 8601 in UTC.
+            boots: Tallies by id of a boot, then digest of a bundle.
+
+        Returns:
+            All boots together by step, as `counted`.
+        """
+
+        def work(db: sqlite3.Connection) -> dict[str, dict[str, Tally]]:
+            tally_rows.take_in(db, model, since, boots)
+            return tally_rows.totals(db, model)
+
+        return self._run(work)
+
+    def counted(self, model: str) -> dict[str, dict[str, Tally]]:
+        """Return what the last two steps have counted: by when they began, then by digest."""
+        return self._run(lambda db: tally_rows.totals(db, model))
+
+    def counting(self) -> set[str]:
+        """Return the models for which something was counted."""
+        return self._run(tally_rows.models)
+
+    def end_count(self, model: str) -> None:
+        """Drop what was counted for a model: its rollout has ended."""
+        self._run(lambda db: tally_rows.forget(db, model))
+
     def forget(self, model: str) -> None:
         """Forget how a model that is gone was doing; what happened to it is kept."""
 
         def work(db: sqlite3.Connection) -> None:
-            for table in ("conditions", "models", "durations"):
+            for table in ("conditions", "models", "durations", "tallies"):
                 db.execute(f"DELETE FROM {table} WHERE model = ?", (model,))  # noqa: S608
 
         self._run(work)
