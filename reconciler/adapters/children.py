@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from reconciler.errors import TransientError
 
@@ -30,6 +31,9 @@ class Child:
         env: Its whole environment; None: this process's own.
         pass_fds: Open files that it inherits under their numbers.
         ended: Told with its exit code (negative: a signal) when it has ended unasked.
+        heard: Told each line that it writes, to its standard output or as errors; None: these are
+            this process's own.
+        folder: Where it runs; None: here.
     """
 
     def __init__(
@@ -38,20 +42,27 @@ class Child:
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
         ended: Callable[[int], None] = lambda _: None,
+        heard: Callable[[bytes], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        self._argv = list(argv)
-        self._env = None if env is None else dict(env)
-        self._fds = tuple(pass_fds)
         self._ended = ended
         try:
             self._process = subprocess.Popen(
-                self._argv, env=self._env, pass_fds=self._fds, stdin=subprocess.DEVNULL,
+                list(argv),
+                env=None if env is None else dict(env),
+                pass_fds=tuple(pass_fds),
+                stdin=subprocess.DEVNULL,
+                stdout=None if heard is None else subprocess.PIPE,
+                stderr=None if heard is None else subprocess.STDOUT,
                 process_group=0,
-            )  # fmt: skip
+                cwd=folder,
+            )
         except OSError as error:
-            message = f"{self._argv[0]} cannot be started: {error.strerror}"
+            message = f"{argv[0]} cannot be started: {error.strerror}"
             raise TransientError(message, reason="CannotStart") from error
         self._asked = False
+        if heard is not None:
+            threading.Thread(target=self._hear, args=(heard,), daemon=True).start()
         threading.Thread(target=self._wait, name=f"child-{self.pid}", daemon=True).start()
 
     @property
@@ -75,9 +86,21 @@ class Child:
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
+
+    def kill(self) -> None:
+        """Have it, and what runs in its process group, end now."""
+        self._asked = True
+        if self.alive():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-            self._process.wait()
+
+    def _hear(self, heard: Callable[[bytes], None]) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            for line in stream:
+                heard(line.rstrip(b"\n"))
 
     def _wait(self) -> None:
         code = self._process.wait()
@@ -107,3 +130,60 @@ class Patience:
         self._pause_s = _FIRST_S if well or not self._pause_s else self._pause_s * 2
         self._pause_s = min(self._pause_s, _LONGEST_S)
         return self._pause_s
+
+
+class Kept:
+    """A program that is kept running until it is to end.
+
+    Args:
+        start: Starts it, and has the function that it gets told when it has ended.
+        ended: Told of each end that nobody asked for: the process id, the exit code (negative: a
+            signal), and the seconds until it is started again.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Callable[[int], None]], Child],
+        ended: Callable[[int, int, float], None],
+    ) -> None:
+        self._start = start
+        self._told = ended
+        self._patience = Patience()
+        self._ending = threading.Event()
+        self._turn = threading.Lock()  # so that none is started once it is to end
+        self._patience.began()
+        self._child = start(self._again)
+
+    def end(self, grace_s: float) -> None:
+        """Have it end within so many seconds, by force after that, and start it no more."""
+        self.ask_to_end()
+        self._child.end(grace_s)
+
+    def ask_to_end(self) -> None:
+        """Start it no more, and send it SIGTERM; a second time too."""
+        self._ending.set()
+        with self._turn:
+            self._child.ask_to_end()
+
+    def end_now(self) -> None:
+        """Have it end at once; it waits for no lock, so that the handler of a signal may call it.
+
+        What was asked before gets a second SIGTERM, on which it takes down what it has started.
+        """
+        self._ending.set()
+        self._child.ask_to_end()
+
+    def _again(self, code: int) -> None:
+        pause_s = self._patience.pause_s()
+        self._told(self._child.pid, code, pause_s)
+        while not self._ending.wait(pause_s):
+            with self._turn:
+                if self._ending.is_set():
+                    return
+                self._patience.began()
+                try:
+                    self._child = self._start(self._again)
+                except TransientError:  # the system has no room for another process just now
+                    pause_s = self._patience.pause_s()
+                else:
+                    return

@@ -6,8 +6,6 @@ One request per connection; each connection ends within seconds, whatever its cl
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import socket
 import socketserver
 import sys
@@ -18,7 +16,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from reconciler.errors import TransientError, UsageError
+from reconciler.adapters import binding
 
 _POLL_S = 0.25
 _LONGEST_S = 5.0
@@ -142,24 +140,7 @@ def listening(handler: type[Handler], host: str, port: int, option: str) -> Iter
 
 
 def _bound(handler: type[Handler], host: str, port: int, option: str) -> Server:
-    try:
-        kind = socket.SOCK_STREAM
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=kind)[0]
-        return Server(family, address, handler)
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise _refused(host, port, option, error) from error
-
-
-def _refused(host: str, port: int, option: str, error: Exception) -> Exception:
-    code = error.errno if isinstance(error, OSError) else None
-    said = os.strerror(code) if code is not None and code > 0 else str(error)
-    where = f"port {port} of {host}"
-    hint = f"choose another with `{option} N`, or `{option} 0` for any that is free"
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return TransientError(f"{where} is taken by another program", reason="PortTaken", hint=hint)
-    if isinstance(error, PermissionError):
-        return TransientError(f"{where} cannot be had: {said}", reason="PortRefused", hint=hint)
-    return UsageError(f"nothing can listen on {where}: {said}", reason="BadHost", hint=hint)
+    return binding.at(host, port, option, lambda family, where: Server(family, where, handler))
 
 
 def _cut(connection: socket.socket) -> None:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from types import FrameType
 
 from reconciler.adapters.holder import holder
 from reconciler.adapters.home import FOLDER
@@ -22,6 +18,7 @@ from reconciler.adapters.ref_watch import watching
 from reconciler.adapters.secrets import scrubbed
 from reconciler.adapters.webhook import receiving, secret
 from reconciler.cli.daemon_log import DaemonLog
+from reconciler.cli.ending import HEED_S, Asked, asked_to_end
 from reconciler.cli.options import LogFormat
 from reconciler.cli.watching import Pace, Watching
 from reconciler.cli.wiring import Site, mirrored, open_site
@@ -32,8 +29,6 @@ from reconciler.errors import UsageError
 #: Whoever asks the daemon to end finds it gone within five seconds.
 _STOP_S = 2.6
 _LOOK_S = 0.05
-#: A signal may reach another thread than this one, which then finds it when it wakes next.
-_HEED_S = 0.25
 #: Locked by the one daemon of a repository, whichever of its working trees it runs in.
 _ONE = "daemon"
 
@@ -53,6 +48,8 @@ class Request:
     probes: Address | None
     """None: none are answered."""
     webhook: Address | None
+    leash: int | None = None
+    """An open pipe with whose other end the daemon ends; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def run(request: Request) -> int:
         site.workspace.prepare()
         stack.enter_context(site.workspace.alone())
         stack.enter_context(site.workspace.alone(_ONE, site.git.common_dir / FOLDER))
-        asked = stack.enter_context(_asked_to_end())
+        asked = stack.enter_context(asked_to_end(request.leash))
         log = stack.enter_context(DaemonLog(request.log))
         listen = everyone(log, stack.enter_context(site.kept_events()))
         watch = (
@@ -138,7 +135,7 @@ def _follow(
     watch: Watching,
     request: Request,
     listen: Listen,
-    asked: SimpleQueue[int],
+    asked: Asked,
     stack: ExitStack,
 ) -> int:
     watch.daemon.start()
@@ -153,30 +150,9 @@ def _follow(
     return code
 
 
-def _waited(watch: Watching, request: Request, asked: SimpleQueue[int]) -> bool:
+def _waited(watch: Watching, request: Request, asked: Asked) -> bool:
     """Wait until the daemon is asked to end, which is told, or has done what it was to do once."""
     while not (request.once and watch.daemon.at_rest()):
-        with suppress(Empty):
-            asked.get(timeout=_LOOK_S if request.once else _HEED_S)
+        if asked.wait(_LOOK_S if request.once else HEED_S):
             return True
     return False
-
-
-@contextmanager
-def _asked_to_end() -> Iterator[SimpleQueue[int]]:
-    """Give where SIGTERM and Ctrl-C are put; a second one ends the process at once."""
-    asked: SimpleQueue[int] = SimpleQueue()  # an Event's lock may be held by whom we interrupt
-    seen: list[int] = []
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        if seen:
-            os._exit(128 + number)
-        seen.append(number)
-        asked.put(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

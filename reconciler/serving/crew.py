@@ -50,6 +50,7 @@ class Crew:
         size: How many workers, at least 1.
         answer: Gives what a worker asks for.
         ended: Told of each worker that ended unasked: process id and exit code.
+        heard: Called when a worker has said what it serves.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Crew:
         size: int,
         answer: Answer,
         ended: Callable[[int, int], None] = lambda _pid, _code: None,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self._listen = listen
         self._settings = settings
         self._size = size
         self._answer = answer
         self._told_end = ended
+        self._heard = heard
         self._lock = threading.Lock()
         self._members: list[Member] = []
         self._gone: dict[str, dict[str, Any]] = {}
@@ -109,6 +112,13 @@ class Crew:
             if member.child is not None:
                 member.child.end(DRAIN_S + 1)
 
+    def end_now(self) -> None:
+        """Have all workers end at once; waits for no lock, for the handler of a signal."""
+        self._ending.set()
+        for member in tuple(self._members):
+            if member.child is not None:
+                member.child.kill()
+
     def _hire(self, place: int) -> None:
         ours, theirs = socket.socketpair()
         settings = self._settings(self._listen.fileno(), theirs.fileno())
@@ -148,5 +158,7 @@ class Crew:
                     member.loaded = loaded
                 case {"counts": counts}:
                     member.counts = counts
+        if "loaded" in message:
+            self._heard()
         if "ask" in message:
             member.tell({"reply": message["ask"], "value": self._answer(message["what"])})

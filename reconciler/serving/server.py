@@ -36,17 +36,26 @@ class Server:
         records: Where the records are read.
         stock: Where tables come from.
         crew: Who serves them.
-        tell: Told what happens.
+        tell: Told what is wrong.
+        ready: Told, once, that all workers serve what is released: how many models.
         interval_s: Seconds between two looks without a hint; every byte is looked at then.
     """
 
     def __init__(
-        self, records: Records, stock: Stock, crew: Crew, tell: Tell, interval_s: float
+        self,
+        records: Records,
+        stock: Stock,
+        crew: Crew,
+        tell: Tell,
+        ready: Callable[[int], None],
+        interval_s: float,
     ) -> None:
         self._records = records
         self._stock = stock
         self._crew = crew
         self._tell = tell
+        self._ready = ready
+        self._first = threading.Lock()  # taken, and kept, by who tells
         self._interval_s = interval_s
         self._hint = threading.Event()
         self._ended = False
@@ -68,9 +77,15 @@ class Server:
         self._hint.set()
         self._thread.join(1.0)
 
+    def heard(self) -> None:
+        """Take in that a worker has said what it serves."""
+        if self._all_ready(self._crew.loaded()) and self._first.acquire(blocking=False):
+            self._ready(len(self.status()["models"]))
+
     def status(self) -> dict[str, Any]:
         """Return how models are served, as what differs among workers is summed up."""
-        houses = [house for house in self._crew.loaded() if house]
+        every = self._crew.loaded()
+        houses = [house for house in every if house]
         models = _summed(houses)
         for name, trouble in self._stock.troubles.items():
             model = models.setdefault(name, {"champion": None, "challenger": None})
@@ -82,14 +97,17 @@ class Server:
                            "since": trouble.since},
             }  # fmt: skip
         commits = {house["commit"] for house in houses}
-        ready = bool(houses) and all(house["ready"] for house in houses)
         return {
             "commit": commits.pop() if len(commits) == 1 else None,
-            "ready": ready and len(houses) == len(self._crew.loaded()),
+            "ready": self._all_ready(every),
             "workers": len(houses),
             "models": models,
             "boots": self._crew.counts(),
         }
+
+    @staticmethod
+    def _all_ready(houses: list[dict[str, Any]]) -> bool:
+        return bool(houses) and all(house and house["ready"] for house in houses)
 
     def _follow(self) -> None:
         looked = float("-inf")

@@ -135,6 +135,7 @@ def watch(
             help="Take a forge's webhooks here; their secret is in RECONCILER_WEBHOOK_SECRET.",
         ),
     ] = None,
+    leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
 ) -> None:
     """Follow a branch: reconcile each commit, and keep what is released as it is declared."""
     import os
@@ -149,7 +150,7 @@ def watch(
     asked = verb.Request(
         branch, remote, state,
         Pace(jobs or os.cpu_count() or 1, memory, interval, allow_mass_change), once, log_format,
-        probes, hook,
+        probes, hook, leash,
     )  # fmt: skip
     raise typer.Exit(verb.run(asked))
 

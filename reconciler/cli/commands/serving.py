@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from reconciler.cli.options import Jobs, LogFormat, ProbesHost, ProbesPort
+
 app = typer.Typer()
 
 
@@ -26,9 +28,54 @@ def serve(
             "--interval", metavar="SECONDS", min=0.1, help="Look unasked this often. Default: 60."
         ),
     ] = 60.0,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="How to log.")
+    ] = LogFormat.TEXT,
     fd: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
+    leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
 ) -> None:
     """Serve what is released: predictions over HTTP, from the records on `deployed`."""
     from reconciler.cli import serve as verb
 
-    raise typer.Exit(verb.run(verb.Request(host, port, workers, interval, fd)))
+    raise typer.Exit(verb.run(verb.Request(host, port, workers, interval, fd, leash, log_format)))
+
+
+@app.command(rich_help_panel="Serve")
+def up(
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST", help="Where the server listens.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")
+    ] = 8080,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=256, help="Processes that answer.")
+    ] = 1,
+    branch: Annotated[
+        str | None,
+        typer.Option("--branch", metavar="NAME", help="The branch to follow. Default: HEAD."),
+    ] = None,
+    jobs: Jobs = None,
+    interval: Annotated[
+        float,
+        typer.Option(
+            "--interval", metavar="SECONDS", min=0.1, help="Look unasked this often. Default: 60."
+        ),
+    ] = 60.0,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="How to log.")
+    ] = LogFormat.TEXT,
+    probes_host: ProbesHost = "127.0.0.1",
+    probes_port: ProbesPort = None,
+) -> None:
+    """Run the daemon and the server together: `watch` and `serve`, each kept running."""
+    from reconciler.cli import up as verb
+
+    both = {"--interval": interval, "--log-format": log_format.value}
+    daemon = {"--branch": branch, "--jobs": jobs, "--probes-host": probes_host,
+              "--probes-port": probes_port}  # fmt: skip
+    server = {"--workers": workers}
+    asked = verb.Request(
+        host, port, log_format, verb.words({**both, **daemon}), verb.words({**both, **server})
+    )
+    raise typer.Exit(verb.run(asked))

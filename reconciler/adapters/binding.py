@@ -1,0 +1,90 @@
+"""Binding: a socket to listen on, or why there is none and who has it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import TypeVar
+
+from reconciler.errors import TransientError, UsageError
+
+T = TypeVar("T")
+
+#: Connections that wait to be taken; the system may allow fewer.
+_BACKLOG = 2048
+
+
+def listening_socket(host: str, port: int, option: str) -> socket.socket:
+    """Return an open socket that clients can connect to from now on.
+
+    Args:
+        host: A name or address of this machine.
+        port: 0: any that is free.
+        option: How people choose the port, such as `--port`.
+
+    Raises:
+        UsageError: `BadHost`: this machine has no such address.
+        TransientError: `PortTaken`, or `PortRefused` to who runs this.
+    """
+
+    def opened(family: socket.AddressFamily, address: object) -> socket.socket:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)  # type: ignore[arg-type]
+            made.listen(_BACKLOG)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    return at(host, port, option, opened)
+
+
+def at(host: str, port: int, option: str, opened: Callable[[socket.AddressFamily, object], T]) -> T:
+    """Return what `opened` makes of an address; see `listening_socket`."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        return opened(family, address)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _refused(host, port, option, error) from error
+
+
+def url(listen: socket.socket, scheme: str = "http") -> str:
+    """Return where a listening socket is reached, such as `http://127.0.0.1:8080`."""
+    host, port = listen.getsockname()[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _refused(host: str, port: int, option: str, error: Exception) -> Exception:
+    code = error.errno if isinstance(error, OSError) else None
+    said = os.strerror(code) if code is not None and code > 0 else str(error)
+    where = f"port {port} of {host}"
+    hint = f"choose another with `{option} N`, or `{option} 0` for any that is free"
+    if code == errno.EADDRINUSE:
+        message = f"{where} is taken by {_owner(port) or 'another program'}"
+        return TransientError(message, reason="PortTaken", hint=hint)
+    if isinstance(error, PermissionError):
+        return TransientError(f"{where} cannot be had: {said}", reason="PortRefused", hint=hint)
+    return UsageError(f"nothing can listen on {where}: {said}", reason="BadHost", hint=hint)
+
+
+def _owner(port: int) -> str:
+    """Return who listens on a port, as far as the system says it: others' programs are hidden."""
+    import psutil
+
+    try:
+        found = (
+            c.pid
+            for c in psutil.net_connections("tcp")
+            if c.status == psutil.CONN_LISTEN and c.laddr.port == port and c.pid
+        )
+        if (pid := next(found, None)) is None:
+            return ""
+        words = psutil.Process(pid).cmdline()
+    except (psutil.Error, OSError):
+        return ""
+    return f"process {pid} ({' '.join(words)[:80]})" if words else f"process {pid}"

@@ -1,0 +1,115 @@
+"""`up`: the daemon and the server together, each started again when it ends unasked.
+
+The socket that requests come in by is kept here, so that none is refused while the server is
+started again. A pipe that only this process holds open has both end with it, however it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.adapters.binding import listening_socket, url
+from reconciler.adapters.children import Child, Kept
+from reconciler.cli.ending import Asked, asked_to_end
+from reconciler.cli.options import LogFormat
+from reconciler.cli.wiring import open_site
+from reconciler.cli.woven import Woven
+
+#: Both have ended by then, by force if need be.
+_STOP_S = 4.7
+#: What a program exits with that would exit so again.
+_USAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked for."""
+
+    host: str
+    port: int
+    """0: any that is free."""
+    log: LogFormat
+    daemon: Sequence[str]
+    """What `watch` is started with, beside what `up` itself gives it."""
+    server: Sequence[str]
+    """The same of `serve`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """How both programs are started, and what becomes of their ends."""
+
+    woven: Woven
+    asked: Asked
+    codes: list[int]
+    """What `up` exits with, if with more than 0."""
+
+    def kept(self, name: str, words: Sequence[str], fds: Sequence[int], folder: Path) -> Kept:
+        """Start a program of ours, `daemon` or `server`, and keep it running."""
+        program = [sys.executable, "-P", "-m", "reconciler", *words]
+        hear = self.woven.hears(name)
+
+        def start(ended: Callable[[int], None]) -> Child:
+            return Child(program, pass_fds=fds, ended=ended, heard=hear, folder=folder)
+
+        return Kept(start, lambda pid, code, pause_s: self._ended(name, pid, code, pause_s))
+
+    def _ended(self, name: str, pid: int, code: int, pause_s: float) -> None:
+        if code == _USAGE:
+            self.codes.append(code)
+            self.asked.ask()
+            return
+        message = f"the {name}, process {pid}, has ended with {code}, and starts again"
+        self.woven.tell("Restarting", f"{message} in {pause_s:g} s", good=False)
+
+
+def words(options: Mapping[str, object]) -> tuple[str, ...]:
+    """Return options as a command line has them; those that are None are left out."""
+    return tuple(
+        word for name, value in options.items() if value is not None for word in (name, str(value))
+    )
+
+
+def run(request: Request) -> int:
+    """Keep both running until asked to end; return 0, or 2 when one cannot do what was asked."""
+    folder = Path.cwd()
+    open_site(folder, rev=None)  # what is no repository is said once
+    with ExitStack() as stack:
+        listen = stack.enter_context(listening_socket(request.host, request.port, "--port"))
+        woven = stack.enter_context(Woven(request.log))
+        kept: list[Kept] = []
+
+        def end_now() -> None:
+            for program in kept:
+                program.end_now()
+            time.sleep(0.3)
+
+        asked = stack.enter_context(asked_to_end(at_once=end_now))
+        leash, held = os.pipe()
+        stack.callback(os.close, leash)
+        stack.callback(os.close, held)
+        stack.callback(_end, kept)
+        programs, own = Programs(woven, asked, []), ("--leash", str(leash))
+        woven.tell("Started", f"process {os.getpid()} keeps both, on {url(listen)}")
+        fd = listen.fileno()
+        serve = ("serve", "--fd", str(fd), *own, *request.server)
+        kept.append(programs.kept("server", serve, (fd, leash), folder))
+        kept.append(programs.kept("daemon", ("watch", *own, *request.daemon), (leash,), folder))
+        while not asked.wait():
+            pass
+        woven.tell("Stopping", "both are asked to end")
+        return max(programs.codes, default=0)
+
+
+def _end(kept: Sequence[Kept]) -> None:
+    until = time.monotonic() + _STOP_S
+    for program in kept:
+        program.ask_to_end()
+    for program in kept:
+        program.end(max(until - time.monotonic(), 0.0))
