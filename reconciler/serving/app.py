@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from reconciler.errors import ReconcilerError
-from reconciler.serving.http import Gone, Receive, Scope, Send, refuse
+from reconciler.serving.http import Gone, Receive, Scope, Send, refuse, told
 from reconciler.serving.predicting import predict
+from reconciler.serving.refusal import Refused
 from reconciler.serving.shop import Shop
+from reconciler.serving.v2 import paths
 from reconciler.serving.v2.infer import PREFIX, SUFFIX, infer
 
 Handler = Callable[[Shop, str, Scope, Receive, Send], Awaitable[None]]
@@ -25,7 +27,7 @@ class App:
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
-        self._rest = Starlette(routes=routes(shop))
+        self._rest = Starlette(routes=routes(shop), exception_handlers={ReconcilerError: _refused})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; see the ASGI specification."""
@@ -57,4 +59,11 @@ def routes(shop: Shop) -> list[Route]:
     async def status(_: Request) -> Response:
         return JSONResponse(await shop.summed("status"))
 
-    return [Route("/status", status)]
+    return [Route("/status", status), *paths.routes(shop)]
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """Tell what a handler has refused."""
+    assert isinstance(error, ReconcilerError)
+    status = error.status if isinstance(error, Refused) else 400
+    return JSONResponse({"error": told(error), "reason": error.reason}, status)

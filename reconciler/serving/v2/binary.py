@@ -45,7 +45,7 @@ class Tail:
 def from_tail(item: Mapping[str, Any], size: object, tail: Tail) -> Given:
     """Return the tensor whose elements are the next `size` bytes of `tail`."""
     name, datatype, shape = head(item)
-    if "data" in item:
+    if item.get("data") is not None:
         raise wrong(f"input {name!r:.80}: data and binary_data_size, wanted one of them")
     return from_bytes(name, datatype, shape, tail.take(name, size))
 
