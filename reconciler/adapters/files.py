@@ -6,6 +6,19 @@ from pathlib import Path
 
 from reconciler.errors import TransientError
 
+_ALL = b"*\n"
+
+
+def ignored(folder: Path) -> None:
+    """Have git ignore a folder and all that is in it.
+
+    What a write that was cut has left is written again; what people wrote stays. OSError where it
+    cannot be.
+    """
+    note = folder / ".gitignore"
+    if not note.is_file() or note.read_bytes() in (b"", _ALL[:1]):
+        note.write_bytes(_ALL)
+
 
 def write(root: Path, path: str, content: bytes) -> None:
     """Write one file below `root`: aside first, so that whoever reads it sees all or nothing.

@@ -44,9 +44,7 @@ class Workspace:
         """
         try:
             self.base.mkdir(parents=True, exist_ok=True)
-            ignore = self.base / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
+            files.ignored(self.base)
         except OSError as error:
             raise _not_writable(self.base, error) from error
 

@@ -316,6 +316,20 @@ def test_git_ignores_what_is_published(directory: DirectoryTarget, tmp_path: Pat
     assert seen.stdout == "?? .gitignore\n"
 
 
+@pytest.mark.parametrize(
+    ("found", "after"), [(None, "*\n"), ("", "*\n"), ("*", "*\n"), ("*\n!kept\n", "*\n!kept\n")]
+)
+def test_an_ignore_file_that_was_cut_is_mended_and_one_of_other_hands_stays(
+    directory: DirectoryTarget, tmp_path: Path, found: str | None, after: str
+) -> None:
+    note = tmp_path / "releases" / ".gitignore"
+    if found is not None:
+        note.parent.mkdir()
+        note.write_text(found)
+    directory.converge("m", *bundle(tmp_path, "1"))
+    assert note.read_text() == after
+
+
 def test_what_a_person_put_in_the_way_is_left_and_named(
     directory: DirectoryTarget, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from reconciler.adapters import files
 from reconciler.errors import ReconcilerError, TerminalError, TransientError
 from reconciler.ports.targets import Served, Verify
 
@@ -202,9 +203,7 @@ class DirectoryTarget:
     @contextlib.contextmanager
     def _locked(self, model: str) -> Iterator[None]:
         self._home(model).mkdir(parents=True, exist_ok=True)
-        ignore = self._root / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        files.ignored(self._root)
         with (self._root / f".{model}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
