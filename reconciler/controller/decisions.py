@@ -12,9 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.core import record as records
+from reconciler.core import rollouts
 from reconciler.core import verdict as gate
 from reconciler.core.record import Outcome, Record, Version
+from reconciler.core.rollout import Promote, Shift, Withdraw
 from reconciler.core.trainings import Broken
+from reconciler.spec.model import Rollout
 
 Change = Callable[[Record | None], Record]
 
@@ -78,6 +81,100 @@ def accept(model: str, version: Version, revision: str, keep: int) -> Decision:
     return Decision(model, change, "Accepted", message, True, _of(version))
 
 
+def challenge(
+    model: str, version: Version, revision: str, keep: int, rollout: Rollout, now: datetime
+) -> Decision:
+    """Return the decision that begins to roll `version` out beside the champion.
+
+    Args:
+        model: The model's name.
+        version: What passed.
+        revision: The commit that is followed.
+        keep: Versions that are kept.
+        rollout: The settings, of a strategy other than immediate.
+        now: When it begins.
+    """
+
+    def change(record: Record | None) -> Record:
+        entered = record or records.empty(model)
+        changed, number = _enter(entered, version, Outcome.ACCEPTED, keep)
+        return records.attempt(rollouts.started(changed, number, rollout, now), revision)
+
+    message = f"rollout started ({rollout.strategy}): {_figures(version)}"
+    return Decision(model, change, "RolloutStarted", message, True, _of(version))
+
+
+def shift(record: Record, move: Shift, now: datetime) -> Decision:
+    """Return the decision that sends another part of the traffic to the challenger."""
+
+    def change(found: Record) -> Record:
+        return rollouts.shifted(found, move.weight, move.step, now)
+
+    message = rollouts.said(rollouts.shifted(record, move.weight, move.step, now))
+    return _rolling(record, change, "Shifted", message)
+
+
+def promote_challenger(record: Record, move: Promote, revision: str) -> Decision:
+    """Return the decision that makes the challenger the champion."""
+
+    def change(found: Record) -> Record:
+        return rollouts.promoted(found, revision, move.reason, move.message)
+
+    message = f"released: {_challenger(record)} {move.message}"
+    return _rolling(record, change, "Released", message)
+
+
+def withdraw_challenger(record: Record, move: Withdraw, revision: str) -> Decision:
+    """Return the decision that takes the challenger out of the traffic.
+
+    Args:
+        record: The record as it was seen.
+        move: Why, and whether it is kept from another try under these settings.
+        revision: The commit that is followed: what was inconclusive is tried again by another.
+    """
+    until = "" if move.remembered else revision
+
+    def change(found: Record) -> Record:
+        return rollouts.withdrawn(found, move.reason, move.message, until)
+
+    message = f"{_challenger(record)} is withdrawn: {move.message}"
+    return _rolling(record, change, move.reason, message, good=False)
+
+
+def abandon(record: Record, why: str, revision: str) -> Decision:
+    """Return the decision that ends a rollout because something else is declared now."""
+
+    def change(found: Record) -> Record:
+        return records.attempt(rollouts.abandoned(found, why), revision)
+
+    message = f"the rollout of {_challenger(record)} is abandoned: {why}"
+    return _rolling(record, change, "Abandoned", message)
+
+
+def _rolling(
+    record: Record,
+    change: Callable[[Record], Record],
+    reason: str,
+    message: str,
+    *,
+    good: bool = True,
+) -> Decision:
+    """Return a decision about the challenger; overtaken where it stands elsewhere by then."""
+    seen, version = record.challenger, rollouts.challenger(record)
+
+    def guarded(found: Record | None) -> Record:
+        if found is None or found.challenger is None or found.challenger != seen:
+            raise Overtaken
+        return change(found)
+
+    bundle = version.bundle_digest if version else None
+    return Decision(record.model, guarded, reason, message, good, bundle)
+
+
+def _challenger(record: Record) -> str:
+    return f"version {record.challenger.version}" if record.challenger else "no version"
+
+
 def confirm(
     model: str,
     version: Version,
@@ -110,7 +207,9 @@ def reject(model: str, version: Version, revision: str, keep: int) -> Decision:
     outcome = _OUTCOMES[gate.Outcome(version.verdict["outcome"])]
 
     def change(record: Record | None) -> Record:
-        changed, _ = _enter(record or records.empty(model), version, outcome, keep)
+        changed, number = _enter(record or records.empty(model), version, outcome, keep)
+        if changed.challenger is not None and changed.challenger.version == number:
+            changed = rollouts.ended(changed)
         return records.attempt(changed, revision)
 
     message = f"{outcome.value}: {said_by(version)}"
@@ -173,9 +272,9 @@ def unless_steered(change: Change, seen: Record | None) -> Change:
     """Return `change` for a record that nobody has steered since it was `seen`.
 
     Raises:
-        Overtaken: From the change: a hold came or went, another version is in production, one
-            was added, perhaps this very one by a push whose answer never came; or somebody else
-            has put just this on record.
+        Overtaken: From the change: a hold came or went, another version is in production, a
+            rollout began, went on or ended, a version was added, perhaps this very one by a push
+            whose answer never came; or somebody else has put just this on record.
     """
 
     def guarded(record: Record | None) -> Record:
@@ -191,9 +290,9 @@ def unless_steered(change: Change, seen: Record | None) -> Change:
 
 def _steered(record: Record | None) -> tuple[object, ...]:
     if record is None:
-        return (), None, 1
+        return (), None, None, 1
     champion = record.champion.number if record.champion else None
-    return record.holds, champion, record.next_version
+    return record.holds, champion, record.challenger, record.next_version
 
 
 def said_by(version: Version) -> str:
@@ -210,6 +309,11 @@ def _enter(record: Record, version: Version, outcome: Outcome, keep: int) -> tup
         changes |= {"reason": outcome.value.title(), "message": said_by(version)}
     if known is not None:
         changes |= {"promotion": known.promotion}
+    if known is not None and known.rollout is not None and outcome is not Outcome.RELEASED:
+        changes |= {"rollout": known.rollout}
+    if known is not None and known.rollout is not None and outcome is Outcome.ACCEPTED:
+        told = ("outcome", "reason", "message")  # what servers saw of it stays true
+        changes |= {name: getattr(known, name) for name in told}
     if known is not None and known.outcome in (Outcome.RELEASED, Outcome.SUPERSEDED):
         changes |= {"created": known.created}
         if outcome is not Outcome.RELEASED:

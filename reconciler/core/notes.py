@@ -72,16 +72,18 @@ def noted(text: str, model: str) -> Note | None:
 
 
 def _in_question(before: Record | None, after: Record) -> Version | None:
-    """Return the version that the change is about: the new champion, else the newest changed."""
+    """Return what the change is about: a new champion, another step, or the newest changed."""
     if after.champion is not None and after.champion != (before and before.champion):
         return after.champion
+    if after.challenger is not None and after.challenger != (before and before.challenger):
+        return after.version(after.challenger.version)
     known = before.versions if before is not None else ()
     return next((v for v in reversed(after.versions) if v not in known), None)
 
 
 def _subject(before: Record | None, after: Record, version: Version | None) -> str:
     model = after.model
-    if (word := _steered(before, after)) is not None:
+    if (word := _steered(before, after) or _rolled(before, after)) is not None:
         return word
     if before is not None and before.champion is not None and after.champion is None:
         withdrawn = version is not None and version.outcome is Outcome.WITHDRAWN
@@ -91,10 +93,25 @@ def _subject(before: Record | None, after: Record, version: Version | None) -> s
         stays = former is not None and former.number == version.number
         judged = stays and after.champion is version
         return f"{'Judge' if judged else _VERBS[version.outcome]} {model} {version.number}"
-    challenger = before.challenger if before is not None else None
-    if after.challenger is not None and after.challenger != challenger:
-        return f"Send {after.challenger.weight} % to {model} {after.challenger.version}"
     return f"Note the attempt at {model}"
+
+
+def _rolled(before: Record | None, after: Record) -> str | None:
+    """Return the subject of a rollout that begins, goes on, or is of no use any more."""
+    at, former = after.challenger, before.challenger if before is not None else None
+    if at == former:
+        return None
+    if at is not None:
+        name = f"{after.model} {at.version}"
+        if at.weight > 0:
+            return f"Send {at.weight} % to {name}"
+        shadow = (after.rollout or {}).get("strategy") == "shadow"
+        return f"Mirror requests to {name}" if shadow else f"Warm up {name}"
+    version = after.version(former.version) if former is not None else None
+    abandoned = version is not None and version.reason == "Abandoned"
+    return (
+        f"Abandon the rollout of {after.model} {version.number}" if version and abandoned else None
+    )
 
 
 def _steered(before: Record | None, after: Record) -> str | None:
@@ -109,9 +126,22 @@ def _steered(before: Record | None, after: Record) -> str | None:
         return f"Promote {model} {champion.number}"
     if before is not None and len(after.holds) < len(before.holds):
         return f"Resume {model}"
-    if before is not None and set(_numbers(after)) < set(_numbers(before)):
+    if before is not None and (
+        set(_numbers(after)) < set(_numbers(before)) or _again(before, after)
+    ):
         return f"Forget what failed of {model}"
     return None
+
+
+def _again(before: Record, after: Record) -> bool:
+    """Return whether a version that was withdrawn from the traffic may be tried again."""
+    found = ((version, after.version(version.number)) for version in before.versions)
+    return after.challenger is None and any(
+        b.rollout is not None
+        and a is not None
+        and (a.rollout, a.outcome) == (None, Outcome.ACCEPTED)
+        for b, a in found
+    )
 
 
 def _numbers(record: Record) -> tuple[int, ...]:

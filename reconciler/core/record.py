@@ -131,6 +131,8 @@ class Version(_Frozen):
     """Training time allowed, as the spec says it; None for no limit."""
     memory: Annotated[int, Field(ge=1)] | None = None
     """Bytes of memory that did not suffice; None: that is not why it failed."""
+    rollout: str | None = None
+    """Digest of the settings under which it was withdrawn from the traffic; None: it was not."""
     seconds: Numbers = {}
     """Seconds that each stage ran; a stage that came from the cache is absent."""
     warnings: tuple[str, ...] = ()
@@ -247,6 +249,8 @@ def with_version(record: Record, version: Version, keep: int = KEEP) -> Record:
 def promote(record: Record, number: int, revision: str) -> Record:
     """Return the record with version `number` as champion; the former one is superseded.
 
+    It ends a rollout, whoever the challenger is: there is another champion to compare with.
+
     Args:
         record: The record before.
         number: A kept version with a bundle; it may have been champion before.
@@ -260,43 +264,31 @@ def promote(record: Record, number: int, revision: str) -> Record:
         raise ValueError(f"version {number} of {record.model} is not kept or has no bundle")
     former = record.champion
     if former is not None and former.number != number:
-        record = _replaced(record, _changed(former, outcome=Outcome.SUPERSEDED))
-    chosen = _changed(chosen, outcome=Outcome.RELEASED)
-    ends = record.challenger is not None and record.challenger.version == number
-    cleared: dict[str, Any] = {"challenger": None, "rollout": None} if ends else {}
-    return _changed(
+        record = _replaced(record, changed(former, outcome=Outcome.SUPERSEDED))
+    chosen = changed(chosen, outcome=Outcome.RELEASED, rollout=None)
+    return changed(
         record,
         champion=chosen,
+        challenger=None,
+        rollout=None,
         versions=_swapped(record.versions, chosen),
         attempted=revision,
         released=revision,
-        **cleared,
     )
 
 
 def attempt(record: Record, revision: str) -> Record:
     """Return the record with `revision` as the last one that was looked at."""
-    return _changed(record, attempted=revision)
+    return changed(record, attempted=revision)
 
 
-def with_challenger(
-    record: Record, challenger: Challenger, rollout: Mapping[str, object] | None = None
+def withdraw(
+    record: Record, number: int, reason: str, message: str, rollout: str | None = None
 ) -> Record:
-    """Return the record with a challenger under the given rollout settings.
-
-    Raises:
-        ValueError: The challenger's version is not kept or has no bundle.
-    """
-    version = record.version(challenger.version)
-    if version is None or version.bundle is None:
-        raise ValueError(f"version {challenger.version} of {record.model} has no bundle")
-    return _changed(record, challenger=challenger, rollout=rollout)
-
-
-def withdraw(record: Record, number: int, reason: str, message: str) -> Record:
     """Return the record with version `number` withdrawn from the traffic or from release.
 
-    A withdrawn champion leaves none behind: promote its predecessor to roll back.
+    A withdrawn champion leaves none behind: promote its predecessor to roll back. `rollout` is
+    the digest of the settings under which it is not tried again; None: it was no rollout.
 
     Raises:
         ValueError: The version is not kept.
@@ -304,22 +296,23 @@ def withdraw(record: Record, number: int, reason: str, message: str) -> Record:
     version = record.version(number)
     if version is None:
         raise ValueError(f"version {number} of {record.model} is not kept")
-    gone = _changed(version, outcome=Outcome.WITHDRAWN, reason=reason, message=message)
+    told = {"reason": reason, "message": message, "rollout": rollout}
+    gone = changed(version, outcome=Outcome.WITHDRAWN, **told)
     changes: dict[str, Any] = {"versions": _swapped(record.versions, gone)}
     if record.champion is not None and record.champion.number == number:
         changes |= {"champion": None, "released": None}
     if record.challenger is not None and record.challenger.version == number:
         changes |= {"challenger": None, "rollout": None}
-    return _changed(record, **changes)
+    return changed(record, **changes)
 
 
 def retire(record: Record, revision: str) -> Record:
     """Return the record of a model whose spec is gone: no champion, its history kept."""
     champion = record.champion
     if champion is not None:
-        record = _replaced(record, _changed(champion, outcome=Outcome.SUPERSEDED))
+        record = _replaced(record, changed(champion, outcome=Outcome.SUPERSEDED))
     gone = dict.fromkeys(("champion", "challenger", "rollout", "released"))
-    return _changed(record, attempted=revision, **gone)
+    return changed(record, attempted=revision, **gone)
 
 
 def pruned(record: Record, keep: int) -> Record:
@@ -328,29 +321,36 @@ def pruned(record: Record, keep: int) -> Record:
 
 
 def forget(record: Record, fingerprint: str) -> Record:
-    """Return the record without the failed and withdrawn attempts at `fingerprint`."""
+    """Return the record without the failed and withdrawn attempts at `fingerprint`.
+
+    What was withdrawn from the traffic only is kept: the gate has let it through.
+    """
     forgotten = (Outcome.FAILED, Outcome.WITHDRAWN)
-    kept = (
-        v for v in record.versions if v.fingerprint != fingerprint or v.outcome not in forgotten
-    )
-    return _changed(record, versions=tuple(kept))
+    own = [v for v in record.versions if v.fingerprint == fingerprint and v.outcome in forgotten]
+    again = {
+        v.number: changed(v, outcome=Outcome.ACCEPTED, reason="", message="", rollout=None)
+        for v in own
+        if v.rollout is not None
+    }
+    kept = (again.get(v.number, v) for v in record.versions if v.number in again or v not in own)
+    return changed(record, versions=tuple(kept))
 
 
 def with_hold(record: Record, hold: Hold) -> Record:
     """Return the record with `hold`, in place of an earlier one like it."""
     others = tuple(h for h in record.holds if (h.reason, h.against) != (hold.reason, hold.against))
-    return _changed(record, holds=(*others, hold))
+    return changed(record, holds=(*others, hold))
 
 
 def without_hold(record: Record, reason: str | None = None) -> Record:
     """Return the record without the hold for `reason`; without any when it is None."""
     rest = (h for h in record.holds if reason is not None and h.reason != reason)
-    return _changed(record, holds=tuple(rest))
+    return changed(record, holds=tuple(rest))
 
 
 def without(record: Record, hold: Hold) -> Record:
     """Return the record without this very hold."""
-    return _changed(record, holds=tuple(h for h in record.holds if h != hold))
+    return changed(record, holds=tuple(h for h in record.holds if h != hold))
 
 
 def predecessor(record: Record) -> Version | None:
@@ -379,20 +379,20 @@ def _pruned(record: Record, versions: Sequence[Version], keep: int, *, next_vers
     if record.challenger is not None:
         needed.add(record.challenger.version)
     kept = tuple(v for v in every if v.number in needed)
-    return _changed(record, versions=kept, next_version=next_version)
+    return changed(record, versions=kept, next_version=next_version)
 
 
 def _replaced(record: Record, version: Version) -> Record:
     former = record.champion
     champion = version if former is not None and former.number == version.number else former
-    return _changed(record, champion=champion, versions=_swapped(record.versions, version))
+    return changed(record, champion=champion, versions=_swapped(record.versions, version))
 
 
 def _swapped(versions: Iterable[Version], version: Version) -> tuple[Version, ...]:
     return tuple(version if v.number == version.number else v for v in versions)
 
 
-def _changed(value: T, **changes: Any) -> T:
+def changed(value: T, **changes: Any) -> T:
     """Return a copy with `changes`, validated like any other."""
     fields = {name: getattr(value, name) for name in type(value).model_fields}
     return type(value).model_validate({**fields, **changes}, by_name=True, by_alias=False)

@@ -20,7 +20,6 @@ from reconciler.adapters.git_output import Entry
 from reconciler.adapters.layout import shard, version_path
 from reconciler.adapters.pointers import config_file
 from reconciler.core.record import (
-    Challenger,
     Hold,
     Outcome,
     Pointer,
@@ -30,15 +29,16 @@ from reconciler.core.record import (
     empty,
     promote,
     retire,
-    with_challenger,
     with_hold,
     with_version,
     withdraw,
     without_hold,
 )
 from reconciler.core.recordtext import dumps
+from reconciler.core.rollouts import started
 from reconciler.core.stored import to_plain
 from reconciler.errors import TerminalError, TransientError
+from reconciler.spec.model import Rollout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,10 +171,10 @@ def test_the_tree_has_a_record_and_pointers_for_every_kept_version(
 def test_the_history_names_model_version_revision_and_verdict(
     store: DeployedStore, repo: Path
 ) -> None:
-    challenger = Challenger(version=2, weight=10, since=NOON)
+    canary = Rollout(strategy="canary")
     store.change("wine", released())
     store.change("wine", tried())
-    store.change("wine", lambda r: with_challenger(r or empty("wine"), challenger))
+    store.change("wine", lambda r: started(r or empty("wine"), 2, canary, NOON))
     store.change("wine", lambda r: withdraw(r or empty("wine"), 2, "TooSlow", "p99 is 9 ms"))
     store.change(
         "wine", lambda r: with_hold(r or empty("wine"), Hold(reason="a", by="b", since=NOON))
@@ -194,7 +194,7 @@ def test_the_history_names_model_version_revision_and_verdict(
         "Verdict: released (WorseThanChampion)",
         f"{who}|Reject wine 2|Model: wine; Version: 2; Revision: r9; "
         "Verdict: rejected (WorseThanChampion)",
-        f"{who}|Send 10 % to wine 2|Model: wine; Revision: r9",
+        f"{who}|Send 10 % to wine 2|Model: wine; Version: 2; Revision: r9; Verdict: accepted",
         f"{who}|Withdraw wine 2|Model: wine; Version: 2; Revision: r9; "
         "Verdict: withdrawn (TooSlow)",
         f"{who}|Suspend wine|Model: wine; Revision: r9; Reason: a",

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.record import (
-    Challenger,
     Hold,
     Outcome,
     Pointer,
@@ -23,15 +22,17 @@ from reconciler.core.record import (
     predecessor,
     promote,
     retire,
-    with_challenger,
     with_hold,
     with_version,
     withdraw,
     without_hold,
 )
+from reconciler.core.rollouts import started
 from reconciler.core.stored import from_plain, to_plain
 from reconciler.errors import TerminalError
+from reconciler.spec.model import Rollout
 
+CANARY = Rollout(strategy="canary")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -82,7 +83,9 @@ def step(record: Record, verb: str, pick: int, keep: int) -> Record:
         return promote(record, number, f"r{pick}")
     if verb == "withdraw":
         return withdraw(record, number, "TooSlow", "it was too slow")
-    return with_challenger(record, Challenger(version=number, weight=10, since=NOW))
+    if record.champion is None or record.champion.number == number:
+        return record
+    return started(record, number, CANARY, NOW)
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)
@@ -155,9 +158,7 @@ def test_promotion_supersedes_the_former_champion_and_a_revert_brings_it_back() 
 
 
 def test_promoting_the_challenger_ends_its_rollout() -> None:
-    record = with_challenger(
-        promote(tried(2), 1, "r1"), Challenger(version=2, weight=10, since=NOW), {"steps": [10]}
-    )
+    record = started(promote(tried(2), 1, "r1"), 2, CANARY, NOW)
 
     record = promote(record, 2, "r2")
 
@@ -166,9 +167,7 @@ def test_promoting_the_challenger_ends_its_rollout() -> None:
 
 
 def test_a_withdrawn_challenger_says_why_and_leaves_the_champion() -> None:
-    record = with_challenger(
-        promote(tried(2), 1, "r1"), Challenger(version=2, weight=10, since=NOW)
-    )
+    record = started(promote(tried(2), 1, "r1"), 2, CANARY, NOW)
 
     record = withdraw(record, 2, "ErrorRate", "4 % of requests failed")
 

@@ -81,7 +81,7 @@ class Shelf:
             asked = Challenger(version=version.number, weight=weight, since=datetime.now(UTC))
             known = record.version(version.number)
             entered = record if known else records.with_version(record, version)
-            return records.with_challenger(entered, asked, rollout)
+            return records.changed(entered, challenger=asked, rollout=rollout)
 
         self.store.commit({model: change})
 
