@@ -153,6 +153,8 @@ def verbs_reference() -> str:
             panel = command.rich_help_panel
             lines += ["", f"## {panel}"]
         lines += ["", f"### `reconciler {name}`", "", *_verb(command)]
+        for part, inner in getattr(command, "commands", {}).items():
+            lines += ["", f"#### `reconciler {name} {part}`", "", *_verb(inner)]
     return _MADE + "\n".join(lines) + "\n"
 
 

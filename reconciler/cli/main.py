@@ -18,6 +18,7 @@ from reconciler import __version__
 from reconciler.cli.commands import (
     connecting,
     declaring,
+    granting,
     keeping,
     looking,
     reconciling,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 for group in (declaring, reconciling, serving, looking, steering, keeping, connecting):
     app.add_typer(group.app)
+app.add_typer(granting.app, name="token", rich_help_panel="Serve")
 
 
 def _print_version(wanted: bool) -> None:

@@ -85,6 +85,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class TokenScope(StrEnum):
+    """What a token is good for."""
+
+    PREDICT = "predict"
+    ADMIN = "admin"
+
+
 class Plans(StrEnum):
     """Output of plans: for people, for programs, as a comment on a pull request."""
 

@@ -35,6 +35,7 @@ class Workspace:
         self.tree = self.base / "tree"
         self.status = self.base / "status.db"
         self.settled = self.base / "settled.json"
+        self.tokens = self.base / "tokens.json"
 
     def prepare(self) -> None:
         """Make the folder, with a `.gitignore` that keeps all of it out of git.
