@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from reconciler.errors import ReconcilerError
-from reconciler.serving.http import Gone, Receive, Scope, Send, refuse, told
+from reconciler.serving.http import Receive, Scope, Send, refusal
 from reconciler.serving.predicting import predict
 from reconciler.serving.refusal import Refused
 from reconciler.serving.shop import Shop
@@ -20,6 +22,8 @@ from reconciler.serving.v2.infer import PREFIX, SUFFIX, infer
 Handler = Callable[[Shop, str, Scope, Receive, Send], Awaitable[None]]
 
 _PREDICT = "/predict/"
+#: What Prometheus calls its own text.
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class App:
@@ -27,21 +31,17 @@ class App:
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
-        self._rest = Starlette(routes=routes(shop), exception_handlers={ReconcilerError: _refused})
+        told: dict[Any, Any] = {ReconcilerError: _refused, HTTPException: _missed}
+        self._rest = Starlette(routes=routes(shop), exception_handlers=told)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; see the ASGI specification."""
+        """Answer one request, or raise why not: see `front`, which tells the client."""
         path: str = scope.get("path", "")
         handle, name = _by_hand(path) if scope.get("method") == "POST" else (None, "")
         if handle is None:
             await self._rest(scope, receive, send)
             return
-        try:
-            await handle(self._shop, name, scope, receive, send)
-        except ReconcilerError as error:
-            await refuse(send, error)
-        except Gone:
-            return
+        await handle(self._shop, name, scope, receive, send)
 
 
 def _by_hand(path: str) -> tuple[Handler | None, str]:
@@ -59,11 +59,29 @@ def routes(shop: Shop) -> list[Route]:
     async def status(_: Request) -> Response:
         return JSONResponse(await shop.summed("status"))
 
-    return [Route("/status", status), *paths.routes(shop)]
+    async def metrics(_: Request) -> Response:
+        return Response(await shop.summed("metrics"), media_type=_METRICS)
+
+    return [Route("/status", status), Route("/metrics", metrics), *paths.routes(shop)]
 
 
 async def _refused(_: Request, error: Exception) -> Response:
     """Tell what a handler has refused."""
     assert isinstance(error, ReconcilerError)
-    status = error.status if isinstance(error, Refused) else 400
-    return JSONResponse({"error": told(error), "reason": error.reason}, status)
+    status, content, headers = refusal(error)
+    response = Response(content, status)
+    response.raw_headers = [*headers, (b"content-length", b"%d" % len(content))]
+    return response
+
+
+async def _missed(request: Request, error: Exception) -> Response:
+    """Tell that there is nothing at a path, or not by this method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        message, reason = f"{request.method:.20} is not answered here", "MethodNotAllowed"
+    else:
+        message, reason = f"there is nothing at {request.url.path!r:.200}", "NoSuchPath"
+    allowed = tuple((k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items())
+    return await _refused(
+        request, Refused(error.status_code, message, reason=reason, headers=allowed)
+    )

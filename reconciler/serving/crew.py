@@ -50,7 +50,7 @@ class Crew:
         size: How many workers, at least 1.
         answer: Gives what a worker asks for.
         ended: Told of each worker that ended unasked: process id and exit code.
-        heard: Called when a worker has said what it serves.
+        heard: Told of whatever a worker says.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Crew:
         size: int,
         answer: Answer,
         ended: Callable[[int, int], None] = lambda _pid, _code: None,
-        heard: Callable[[], None] = lambda: None,
+        heard: Callable[[lines.Message], None] = lambda _: None,
     ) -> None:
         self._listen = listen
         self._settings = settings
@@ -123,7 +123,7 @@ class Crew:
         ours, theirs = socket.socketpair()
         settings = self._settings(self._listen.fileno(), theirs.fileno())
         argv = [sys.executable, "-P", "-m", "reconciler.serving.worker", settings.text()]
-        member = Member(argv, ours, (settings.listen, settings.link))
+        member = Member(argv, ours, settings.fds())
         with self._lock:
             self._members.append(member)
             table = self._table
@@ -158,7 +158,6 @@ class Crew:
                     member.loaded = loaded
                 case {"counts": counts}:
                     member.counts = counts
-        if "loaded" in message:
-            self._heard()
+        self._heard(message)
         if "ask" in message:
             member.tell({"reply": message["ask"], "value": self._answer(message["what"])})

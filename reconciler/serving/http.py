@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 import orjson
@@ -19,6 +20,9 @@ Header = tuple[bytes, bytes]
 JSON: Header = (b"content-type", b"application/json")
 LENGTH = b"content-length"
 
+#: Status and reason with which the request at hand was refused; None: it was not.
+REFUSED: ContextVar[tuple[int, str] | None] = ContextVar("refused", default=None)
+
 
 class Gone(Exception):  # noqa: N818  no error: there is nobody left to tell
     """The client has left before its request was whole."""
@@ -33,6 +37,12 @@ def header(scope: Scope, name: bytes) -> bytes | None:
     return None
 
 
+def announced(scope: Scope) -> int:
+    """Return the bytes that a request says its body has; 0 where it does not say."""
+    said = header(scope, LENGTH)
+    return int(said) if said is not None and said.isdigit() else 0
+
+
 async def body(scope: Scope, receive: Receive, most: int) -> bytes:
     """Return the whole body, of which no more than `most` bytes are taken.
 
@@ -40,8 +50,7 @@ async def body(scope: Scope, receive: Receive, most: int) -> bytes:
         Refused: 413: it is larger, or says that it will be.
         Gone: The client has left.
     """
-    said = header(scope, LENGTH)
-    if said is not None and said.isdigit() and int(said) > most:
+    if announced(scope) > most:
         raise too_large(most)
     message = await receive()
     if message["type"] != "http.request":
@@ -77,12 +86,20 @@ async def answer(send: Send, status: int, content: bytes, headers: Iterable[Head
     await send({"type": "http.response.body", "body": content})
 
 
-async def refuse(send: Send, error: ReconcilerError, headers: Iterable[Header] = ()) -> None:
+async def refuse(send: Send, error: ReconcilerError) -> None:
     """Say why there is no answer: `error` as a sentence, `reason` as a word."""
+    status, content, headers = refusal(error)
+    await answer(send, status, content, headers)
+
+
+def refusal(error: ReconcilerError) -> tuple[int, bytes, list[Header]]:
+    """Return status, body and headers that say why there is no answer, and take note of it."""
     status = error.status if isinstance(error, Refused) else 400
+    REFUSED.set((status, error.reason))
+    own = error.headers if isinstance(error, Refused) else ()
+    retry = [(b"retry-after", b"1")] if status == 503 and not own else []
     content = orjson.dumps({"error": told(error), "reason": error.reason})
-    retry = [(b"retry-after", b"1")] if status in (429, 503) else []
-    await answer(send, status, content, [JSON, *retry, *headers])
+    return status, content, [JSON, *retry, *own]
 
 
 def told(error: ReconcilerError) -> str:

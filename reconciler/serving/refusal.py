@@ -15,11 +15,21 @@ class Refused(ReconcilerError):  # noqa: N818  a refusal, as often as not no err
         message: What is wrong, as a sentence.
         reason: One CamelCase word for machines and metrics, such as `NoSuchModel`.
         hint: What to do about it.
+        headers: Of HTTP, that go with it.
     """
 
-    def __init__(self, status: int, message: str, *, reason: str, hint: str = "") -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        reason: str,
+        hint: str = "",
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         super().__init__(message, reason=reason, hint=hint)
         self.status = status
+        self.headers = headers
 
 
 def no_such_model(model: str) -> Refused:
@@ -46,3 +56,8 @@ def timed_out(limit_s: float) -> Refused:
 def busy() -> Refused:
     """Return the refusal of what would wait behind too much else."""
     return Refused(503, "too many requests are waiting", reason=BUSY, hint="try again later")
+
+
+def broken() -> Refused:
+    """Return the refusal of what met a bug of ours."""
+    return Refused(500, "the server has made a mistake: its log says which", reason="Bug")

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.serving.access import Door
 from reconciler.serving.answering import Answering
 from reconciler.serving.house import House
+from reconciler.serving.meter import Meter
 
 #: Asks the supervisor for what it knows of all workers: `status` or `metrics`.
 Summed = Callable[[str], Awaitable[Any]]
@@ -46,3 +48,7 @@ class Shop:
     summed: Summed
     limits: Limits = field(default_factory=Limits)
     ids: Ids = field(default_factory=Ids)
+    door: Door = field(default_factory=Door)
+    """Settles who may ask; whatever comes in by HTTP has passed it."""
+    meter: Meter = field(default_factory=Meter)
+    """Counts for the metrics what is refused; `answering` counts the rest."""

@@ -13,17 +13,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import orjson
 import uvicorn
 import uvloop
 
+from reconciler.adapters.tokens import TokenFile
 from reconciler.serving import lines, table
+from reconciler.serving.access import Door, Rules
 from reconciler.serving.answering import Answering
 from reconciler.serving.app import App
+from reconciler.serving.front import Front
 from reconciler.serving.house import House
+from reconciler.serving.journal import Journal
 from reconciler.serving.loaded import Loaded, load
+from reconciler.serving.meter import Meter
+from reconciler.serving.rates import Rates
 from reconciler.serving.refusal import not_ready
 from reconciler.serving.shop import Ids, Limits, Shop
 from reconciler.serving.table import Entry, Route
@@ -48,6 +55,26 @@ class Settings:
     body: int
     rows: int
     seconds: float
+    rates: int | None = None
+    """Number of the open file in which requests are counted for all workers; see `rates`."""
+    tokens: str = ""
+    """The file of tokens; nothing: there are none."""
+    required: bool = False
+    anonymous: bool = False
+    rate: float | None = None
+    hosts: tuple[str, ...] | None = None
+    """These four: the rules at the door, see `access`."""
+    share: float | None = None
+    """Of the requests that were answered, how many are told in the log; see `journal`."""
+
+    def fds(self) -> tuple[int, ...]:
+        """Return the numbers of all open files."""
+        return tuple(n for n in (self.listen, self.link, self.rates) if n is not None)
+
+    def rules(self) -> Rules:
+        """Return what holds at the door."""
+        hosts = None if self.hosts is None else frozenset(self.hosts)
+        return Rules(self.required, self.anonymous, self.rate, hosts)
 
     def text(self) -> str:
         """Return them as one argument."""
@@ -71,10 +98,14 @@ class Worker:
         limits = Limits(settings.body, settings.rows, settings.seconds)
         self._ids = Ids()
         self._house = House(self._load, self._changed, self._begins)
+        meter = Meter()
+        file = TokenFile(Path(settings.tokens)) if settings.tokens else None
+        door = Door(settings.rules(), file, Rates(settings.rates), meter.limited)
         answering = Answering(
-            self._house, self._tallies, self._apart, self._observe, limits.seconds
+            self._house, self._tallies, self._apart, meter.observe, limits.seconds
         )
-        self._shop = Shop(self._house, answering, self._summed, limits, self._ids)
+        self._shop = Shop(self._house, answering, self._summed, limits, self._ids, door, meter)
+        self._journal = Journal(settings.share)
 
     async def run(self) -> None:
         """Answer requests until asked to end."""
@@ -92,7 +123,13 @@ class Worker:
 
     def _server(self) -> uvicorn.Server:
         config = uvicorn.Config(
-            App(self._shop),
+            Front(
+                App(self._shop),
+                self._shop.limits.body,
+                self._shop.door,
+                self._shop.meter,
+                self._journal,
+            ),
             loop="uvloop",
             http="httptools",
             lifespan="off",
@@ -111,9 +148,6 @@ class Worker:
 
     def _begins(self, route: Route) -> None:
         self._tallies.begin(route.model, route.since)
-
-    def _observe(self, model: str, version: str, outcome: str, seconds: float, rows: int) -> None:
-        """Take in how a request ended."""
 
     async def _read(self, reader: asyncio.StreamReader, server: uvicorn.Server) -> None:
         while line := await reader.readline():
@@ -148,6 +182,7 @@ class Worker:
     async def _keep_telling(self) -> None:
         while True:
             await asyncio.sleep(_TELL_S)
+            self._shop.door.look()
             self._tell_counts()
 
     def _tell_counts(self) -> None:
@@ -155,6 +190,9 @@ class Worker:
         if line != self._told:
             self._told = line
             self._send(line)
+        told = {"metrics": self._shop.meter.drain(), "log": self._journal.drain()}
+        if added := {what: value for what, value in told.items() if value is not None}:
+            self._tell(added)
 
     def _tell(self, message: lines.Message) -> None:
         self._send(lines.encode(message))
