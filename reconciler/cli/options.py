@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,27 @@ ProbesHost = Annotated[
     typer.Option(
         "--probes-host", metavar="HOST", help="The address they answer at; 0.0.0.0 is every one."
     ),
+]
+
+Tokens = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokens", metavar="FILE", help="Who may ask a server. Default: .reconciler/tokens.json."
+    ),
+]
+Anonymous = Annotated[
+    bool,
+    typer.Option("--allow-anonymous", help="Give predictions to those without a token, too."),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", metavar="N", min=0.001, help="Requests a second per token, or per address."
+    ),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="NAME", help="A name that the server goes by."),
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from reconciler.adapters.holder import holder
 from reconciler.adapters.ref_watch import watching
 from reconciler.cli.daemon_log import DaemonLog
 from reconciler.cli.ending import asked_to_end
+from reconciler.cli.guarding import Access, Guard
 from reconciler.cli.options import LogFormat
 from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.events import Happened, Listen
 from reconciler.serving.crew import Crew
+from reconciler.serving.lines import Message
+from reconciler.serving.metrics import Totals
 from reconciler.serving.server import Server
 from reconciler.serving.stock import Stock
 from reconciler.serving.worker import Settings
@@ -41,6 +44,7 @@ class Request:
     leash: int | None = None
     """An open pipe with whose other end the server ends; None: none."""
     log: LogFormat = LogFormat.TEXT
+    access: Access = field(default_factory=Access)
 
 
 def run(request: Request) -> int:
@@ -50,7 +54,8 @@ def run(request: Request) -> int:
         site.workspace.prepare()
         listen = stack.enter_context(_listening(request))
         log = stack.enter_context(DaemonLog(request.log))
-        server, crew = _made(site, request, listen, log)
+        guard = Guard(request.access, request.host, listen, site.workspace.tokens)
+        server, crew = _made(site, request, listen, guard, log)
         asked = stack.enter_context(asked_to_end(request.leash, crew.end_now))
         crew.start()
         stack.callback(crew.end)
@@ -60,20 +65,34 @@ def run(request: Request) -> int:
         log(Happened("Started", f"process {os.getpid()} serves {site.root} on {url(listen)}"))
         while not asked.wait():
             refs.renew()
+            guard.look(log)
         log(Happened("Stopping", "requests that came in are answered"))
     return 0
 
 
-def _made(site: Site, request: Request, listen: socket.socket, log: Listen) -> tuple[Server, Crew]:
+def _made(
+    site: Site, request: Request, listen: socket.socket, guard: Guard, log: Listen
+) -> tuple[Server, Crew]:
+    totals = Totals()
+
     def settings(listening: int, link: int) -> Settings:
-        return Settings(listening, link, body=16 << 20, rows=100_000, seconds=30.0)
+        return guard.applied(Settings(listening, link, body=16 << 20, rows=100_000, seconds=30.0))
 
     def answer(what: str) -> Any:
+        if what == "metrics":
+            return totals.render(server.status()["models"], crew.workers())
         return {**about, **server.status()} if what == "status" else None
 
     def lost(pid: int, code: int) -> None:
+        totals.restarted()
         said = f"worker {pid} has ended with {code}, and is started again"
         log(Happened("WorkerLost", said, good=False))
+
+    def heard(message: Message) -> None:
+        if "loaded" in message:
+            server.heard()
+        if "metrics" in message:
+            totals.add(message["metrics"])
 
     def tell(reason: str, message: str) -> None:
         log(Happened(reason, message, good=False))
@@ -85,7 +104,7 @@ def _made(site: Site, request: Request, listen: socket.socket, log: Listen) -> t
         log(Happened("Ready", f"{url(listen)} answers: {what}"))
 
     about = _about(site)
-    crew = Crew(listen, settings, request.workers, answer, lost, lambda: server.heard())
+    crew = Crew(listen, settings, request.workers, answer, lost, heard)
     stock = Stock(site.artifacts.bundle, site.artifacts.gather)
     server = Server(site.store, stock, crew, tell, ready, request.interval_s)
     return server, crew

@@ -70,10 +70,19 @@ class Programs:
 
 
 def words(options: Mapping[str, object]) -> tuple[str, ...]:
-    """Return options as a command line has them; those that are None are left out."""
+    """Return options as a command line has them; those that are None or False are left out."""
     return tuple(
-        word for name, value in options.items() if value is not None for word in (name, str(value))
+        word for name, value in options.items() for one in _each(value) for word in (name, *one)
     )
+
+
+def _each(value: object) -> Sequence[tuple[str, ...]]:
+    """Return what follows an option's name, each time that it is given."""
+    if value is None or value is False:
+        return ()
+    if value is True:
+        return ((),)
+    return [(str(one),) for one in value] if isinstance(value, list) else ((str(value),),)
 
 
 def run(request: Request) -> int:

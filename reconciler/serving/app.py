@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from reconciler.errors import ReconcilerError
+from reconciler.serving.front import Front
 from reconciler.serving.http import Receive, Scope, Send, refusal
 from reconciler.serving.predicting import predict
 from reconciler.serving.refusal import Refused
@@ -33,9 +34,14 @@ class App:
         self._shop = shop
         told: dict[Any, Any] = {ReconcilerError: _refused, HTTPException: _missed}
         self._rest = Starlette(routes=routes(shop), exception_handlers=told)
+        self._front = Front(self._answer, shop.limits.body, shop.door, shop.meter, shop.journal)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or raise why not: see `front`, which tells the client."""
+        """Answer one request; see the ASGI specification."""
+        await self._front(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one that was let in, or raise why not."""
         path: str = scope.get("path", "")
         handle, name = _by_hand(path) if scope.get("method") == "POST" else (None, "")
         if handle is None:

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from reconciler.adapters.children import Child, Patience
@@ -18,14 +19,30 @@ from reconciler.serving.worker import DRAIN_S, Settings
 Answer = Callable[[str], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Faring:
+    """How one worker fares."""
+
+    place: int
+    """Its number among the workers, which the one that is started in its place has too."""
+    pid: int
+    busy: int
+    """Requests that it answers at the moment."""
+    connections: int
+
+
 class Member:
     """One worker as its supervisor sees it: its process, what it said last, and the way to it."""
 
-    def __init__(self, argv: list[str], link: socket.socket, fds: tuple[int, ...]) -> None:
+    def __init__(
+        self, place: int, argv: list[str], link: socket.socket, fds: tuple[int, ...]
+    ) -> None:
+        self.place = place
         self.link = link
         self.boot = ""
         self.loaded: dict[str, Any] = {}
         self.counts: dict[str, Any] = {}
+        self.fares: dict[str, int] = {}
         self._turn = threading.Lock()
         self.child: Child | None = None
         self._argv = argv
@@ -100,6 +117,15 @@ class Crew:
         with self._lock:
             return {**self._gone, **{m.boot: m.counts for m in self._members if m.boot}}
 
+    def workers(self) -> list[Faring]:
+        """Return how each worker fares."""
+        with self._lock:
+            return [
+                Faring(m.place, m.child.pid, m.fares.get("busy", 0), m.fares.get("connections", 0))
+                for m in self._members
+                if m.child is not None
+            ]
+
     def end(self) -> None:
         """End all workers, once their requests are answered."""
         self._ending.set()
@@ -123,7 +149,7 @@ class Crew:
         ours, theirs = socket.socketpair()
         settings = self._settings(self._listen.fileno(), theirs.fileno())
         argv = [sys.executable, "-P", "-m", "reconciler.serving.worker", settings.text()]
-        member = Member(argv, ours, settings.fds())
+        member = Member(place, argv, ours, settings.fds())
         with self._lock:
             self._members.append(member)
             table = self._table
@@ -158,6 +184,8 @@ class Crew:
                     member.loaded = loaded
                 case {"counts": counts}:
                     member.counts = counts
+                case {"fares": fares}:
+                    member.fares = fares
         self._heard(message)
         if "ask" in message:
             member.tell({"reply": message["ask"], "value": self._answer(message["what"])})

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import psutil
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -22,6 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from reconciler import __version__
+from reconciler.serving.crew import Faring
 from reconciler.serving.meter import BOUNDS, Series
 
 #: Versions of a model that have series: each is some twenty lines.
@@ -29,19 +30,6 @@ KEPT = 16
 _VERSION = ("model", "version")
 _EDGES = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
 _STATES = ("ready", "loading", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """How one worker fares now."""
-
-    place: int
-    """Its number among the workers, which the one that is started in its place has too."""
-    rss: int
-    """Bytes of memory that it holds."""
-    busy: int
-    """Requests that it answers at the moment."""
-    connections: int
 
 
 class Totals:
@@ -72,7 +60,7 @@ class Totals:
         with self._lock:
             self._restarts += 1
 
-    def render(self, models: Mapping[str, Any], workers: Sequence[Worker]) -> str:
+    def render(self, models: Mapping[str, Any], workers: Sequence[Faring]) -> str:
         """Return the metrics as Prometheus text.
 
         Args:
@@ -167,18 +155,25 @@ def _served(models: Mapping[str, Any]) -> Iterator[Metric]:
     yield from (weight, load, size, tripped, standing)
 
 
-def _faring(workers: Sequence[Worker]) -> Iterator[Metric]:
+def _faring(workers: Sequence[Faring]) -> Iterator[Metric]:
     rss = _gauge("worker_memory_bytes", "Memory that a worker holds.", ("worker",))
     busy = _gauge("requests_in_flight", "Requests that are being answered.", ("worker",))
     connections = _gauge("connections", "Open connections.", ("worker",))
     for worker in workers:
         labels = (str(worker.place),)
-        rss.add_metric(labels, worker.rss)
+        rss.add_metric(labels, _memory(worker.pid))
         busy.add_metric(labels, worker.busy)
         connections.add_metric(labels, worker.connections)
     info = _gauge("info", "Always 1; its label is the program's version.", ("version",))
     info.add_metric((__version__,), 1)
     yield from (rss, busy, connections, info)
+
+
+def _memory(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:  # it has ended just now
+        return 0
 
 
 def _cumulated(counts: Sequence[int]) -> list[tuple[str, float]]:

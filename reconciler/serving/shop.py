@@ -11,6 +11,7 @@ from typing import Any
 from reconciler.serving.access import Door
 from reconciler.serving.answering import Answering
 from reconciler.serving.house import House
+from reconciler.serving.journal import Journal
 from reconciler.serving.meter import Meter
 
 #: Asks the supervisor for what it knows of all workers: `status` or `metrics`.
@@ -52,3 +53,5 @@ class Shop:
     """Settles who may ask; whatever comes in by HTTP has passed it."""
     meter: Meter = field(default_factory=Meter)
     """Counts for the metrics what is refused; `answering` counts the rest."""
+    journal: Journal = field(default_factory=Journal)
+    """Keeps lines for the access log."""

@@ -19,13 +19,13 @@ from typing import Any
 import orjson
 import uvicorn
 import uvloop
+from uvicorn.server import ServerState
 
 from reconciler.adapters.tokens import TokenFile
 from reconciler.serving import lines, table
 from reconciler.serving.access import Door, Rules
 from reconciler.serving.answering import Answering
 from reconciler.serving.app import App
-from reconciler.serving.front import Front
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
 from reconciler.serving.loaded import Loaded, load
@@ -93,6 +93,8 @@ class Worker:
         self._apart = ThreadPoolExecutor(_THREADS, "apart")
         self._tallies = Tallies()
         self._told: bytes = b""
+        self._fared: dict[str, int] = {}
+        self._state = ServerState()
         self._writer: asyncio.StreamWriter | None = None
         self._orphaned = False
         limits = Limits(settings.body, settings.rows, settings.seconds)
@@ -104,12 +106,15 @@ class Worker:
         answering = Answering(
             self._house, self._tallies, self._apart, meter.observe, limits.seconds
         )
-        self._shop = Shop(self._house, answering, self._summed, limits, self._ids, door, meter)
-        self._journal = Journal(settings.share)
+        journal = Journal(settings.share)
+        self._shop = Shop(
+            self._house, answering, self._summed, limits, self._ids, door, meter, journal
+        )
 
     async def run(self) -> None:
         """Answer requests until asked to end."""
         server = self._server()
+        server.server_state = self._state
         link = socket.socket(fileno=self._settings.link)
         reader, self._writer = await asyncio.open_connection(sock=link, limit=lines.LONGEST)
         self._tell({"hello": {"boot": self._ids.boot, "pid": os.getpid()}})
@@ -123,13 +128,7 @@ class Worker:
 
     def _server(self) -> uvicorn.Server:
         config = uvicorn.Config(
-            Front(
-                App(self._shop),
-                self._shop.limits.body,
-                self._shop.door,
-                self._shop.meter,
-                self._journal,
-            ),
+            App(self._shop),
             loop="uvloop",
             http="httptools",
             lifespan="off",
@@ -190,7 +189,11 @@ class Worker:
         if line != self._told:
             self._told = line
             self._send(line)
-        told = {"metrics": self._shop.meter.drain(), "log": self._journal.drain()}
+        fares = {"busy": len(self._state.tasks), "connections": len(self._state.connections)}
+        if fares != self._fared:
+            self._fared = fares
+            self._tell({"fares": fares})
+        told = {"metrics": self._shop.meter.drain(), "log": self._shop.journal.drain()}
         if added := {what: value for what, value in told.items() if value is not None}:
             self._tell(added)
 

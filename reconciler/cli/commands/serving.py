@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Jobs, LogFormat, ProbesHost, ProbesPort
+from reconciler.cli.options import (
+    AllowHost,
+    Anonymous,
+    Jobs,
+    LogFormat,
+    ProbesHost,
+    ProbesPort,
+    Rate,
+    Tokens,
+)
 
 app = typer.Typer()
 
@@ -31,13 +40,20 @@ def serve(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="How to log.")
     ] = LogFormat.TEXT,
+    tokens: Tokens = None,
+    anonymous: Anonymous = False,
+    rate: Rate = None,
+    allow_host: AllowHost = None,
     fd: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
     leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
 ) -> None:
     """Serve what is released: predictions over HTTP, from the records on `deployed`."""
     from reconciler.cli import serve as verb
+    from reconciler.cli.guarding import Access
 
-    raise typer.Exit(verb.run(verb.Request(host, port, workers, interval, fd, leash, log_format)))
+    access = Access(tokens, anonymous, rate, tuple(allow_host or ()))
+    asked = verb.Request(host, port, workers, interval, fd, leash, log_format, access)
+    raise typer.Exit(verb.run(asked))
 
 
 @app.command(rich_help_panel="Serve")
@@ -67,6 +83,10 @@ def up(
     ] = LogFormat.TEXT,
     probes_host: ProbesHost = "127.0.0.1",
     probes_port: ProbesPort = None,
+    tokens: Tokens = None,
+    anonymous: Anonymous = False,
+    rate: Rate = None,
+    allow_host: AllowHost = None,
 ) -> None:
     """Run the daemon and the server together: `watch` and `serve`, each kept running."""
     from reconciler.cli import up as verb
@@ -74,7 +94,8 @@ def up(
     both = {"--interval": interval, "--log-format": log_format.value}
     daemon = {"--branch": branch, "--jobs": jobs, "--probes-host": probes_host,
               "--probes-port": probes_port}  # fmt: skip
-    server = {"--workers": workers}
+    server = {"--workers": workers, "--host": host, "--tokens": tokens, "--rate": rate,
+              "--allow-anonymous": anonymous, "--allow-host": allow_host}  # fmt: skip
     asked = verb.Request(
         host, port, log_format, verb.words({**both, **daemon}), verb.words({**both, **server})
     )

@@ -1,0 +1,97 @@
+"""Guarding a server: who may reach it, as its options and its tokens say."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.adapters.tokens import TokenFile
+from reconciler.controller.events import Happened, Listen
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.serving.rates import shared
+from reconciler.serving.worker import Settings
+
+_OURS = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a person asked for."""
+
+    tokens: Path | None = None
+    """The file of tokens; None: that of the repository."""
+    anonymous: bool = False
+    """Whether predictions are for those without a token too."""
+    rate: float | None = None
+    """Requests per second for each token or address; None: any."""
+    hosts: tuple[str, ...] = ()
+    """Names that the server goes by, beside those of this machine."""
+
+
+class Guard:
+    """What holds at the doors of one server.
+
+    Args:
+        access: What was asked for.
+        host: Where it was to listen.
+        listen: The socket that requests come in by.
+        tokens: The file of tokens where no other was asked for.
+
+    Raises:
+        UsageError: Others could reach it, and there is no token.
+        ReconcilerError: The tokens cannot be read.
+    """
+
+    def __init__(self, access: Access, host: str, listen: socket.socket, tokens: Path) -> None:
+        self.file = TokenFile((access.tokens or tokens).absolute())
+        self._access = access
+        self._rates = shared()
+        self._mark = self.file.mark()
+        known = self.file.read()
+        address = str(listen.getsockname()[0])
+        self.local = ipaddress.ip_address(address.partition("%")[0]).is_loopback
+        if not self.local and not known and not access.anonymous:
+            raise UsageError(
+                f"{address} can be reached from other machines, and there is no token in"
+                f" {self.file.path}",
+                reason="NoToken",
+                hint="make one: `reconciler token create NAME --scope predict`;"
+                " or let everybody ask for predictions: `--allow-anonymous`",
+            )
+        self.required = bool(known) or not self.local
+        """Whether a token is asked for, as it will be for as long as this server runs."""
+        self.hosts = _hosts(access, host) if self.local or access.hosts else None
+
+    def applied(self, settings: Settings) -> Settings:
+        """Return the settings of a worker with what holds at its door."""
+        return replace(
+            settings,
+            rates=self._rates,
+            tokens=str(self.file.path),
+            required=self.required,
+            anonymous=self._access.anonymous,
+            rate=self._access.rate,
+            hosts=self.hosts,
+        )
+
+    def look(self, log: Listen) -> None:
+        """Say so when the tokens have changed; workers see it for themselves."""
+        if (mark := self.file.mark()) == self._mark:
+            return
+        self._mark = mark
+        try:
+            known = self.file.read()
+        except ReconcilerError as error:
+            self.required = True
+            said = f"{error}; the tokens known before go on to hold"
+            log(Happened(error.reason, said, good=False))
+            return
+        self.required |= bool(known)
+        said = "1 token holds" if len(known) == 1 else f"{len(known)} tokens hold"
+        log(Happened("TokensChanged", said))
+
+
+def _hosts(access: Access, host: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.lower() for name in (*_OURS, host, *access.hosts)))
