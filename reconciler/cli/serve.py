@@ -20,6 +20,7 @@ from reconciler.cli.guarding import Access, Guard
 from reconciler.cli.options import LogFormat
 from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.events import Happened, Listen
+from reconciler.serving import succession
 from reconciler.serving.crew import Crew
 from reconciler.serving.lines import Message
 from reconciler.serving.metrics import Totals
@@ -67,6 +68,7 @@ def run(request: Request) -> int:
             refs.renew()
             guard.look(log)
         log(Happened("Stopping", "requests that came in are answered"))
+        listen.close()  # the workers have it still
     return 0
 
 
@@ -76,7 +78,11 @@ def _made(
     totals = Totals()
 
     def settings(listening: int, link: int) -> Settings:
-        return guard.applied(Settings(listening, link, body=16 << 20, rows=100_000, seconds=30.0))
+        made = Settings(
+            listening, link, body=16 << 20, rows=100_000, seconds=30.0,
+            succession=str(lock), about=about,
+        )  # fmt: skip
+        return guard.applied(made)
 
     def answer(what: str) -> Any:
         if what == "metrics":
@@ -98,12 +104,15 @@ def _made(
         log(Happened(reason, message, good=False))
 
     def ready(models: int) -> None:
+        held.append(succession.succeed(lock))
         what = (
             f"{models} model{'' if models == 1 else 's'}" if models else "nothing is released yet"
         )
         log(Happened("Ready", f"{url(listen)} answers: {what}"))
 
-    about = _about(site)
+    about, lock = _about(site), succession.place(site.workspace.base, listen)
+    held: list[object] = []
+    """Keeps the lock for as long as this runs."""
     crew = Crew(listen, settings, request.workers, answer, lost, heard)
     stock = Stock(site.artifacts.bundle, site.artifacts.gather)
     server = Server(site.store, stock, crew, tell, ready, request.interval_s)

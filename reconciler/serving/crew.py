@@ -6,14 +6,16 @@ import contextlib
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from reconciler.adapters.children import Child, Patience
 from reconciler.serving import lines
+from reconciler.serving.draining import DRAIN_S
 from reconciler.serving.table import Table
-from reconciler.serving.worker import DRAIN_S, Settings
+from reconciler.serving.worker import Settings
 
 #: Gives what a worker asks for, `status` or `metrics`.
 Answer = Callable[[str], Any]
@@ -134,9 +136,10 @@ class Crew:
         for member in members:
             if member.child is not None:
                 member.child.ask_to_end()
+        until = time.monotonic() + DRAIN_S + 1
         for member in members:
             if member.child is not None:
-                member.child.end(DRAIN_S + 1)
+                member.child.end(max(until - time.monotonic(), 0.0))
 
     def end_now(self) -> None:
         """Have all workers end at once; waits for no lock, for the handler of a signal."""

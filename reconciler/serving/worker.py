@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -26,6 +28,7 @@ from reconciler.serving import lines, table
 from reconciler.serving.access import Door, Rules
 from reconciler.serving.answering import Answering
 from reconciler.serving.app import App
+from reconciler.serving.draining import DRAIN_S, Draining
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
 from reconciler.serving.loaded import Loaded, load
@@ -33,13 +36,13 @@ from reconciler.serving.meter import Meter
 from reconciler.serving.rates import Rates
 from reconciler.serving.refusal import not_ready
 from reconciler.serving.shop import Ids, Limits, Shop
+from reconciler.serving.succession import succeeded
 from reconciler.serving.table import Entry, Route
 from reconciler.serving.tallies import Tallies
 
 #: A worker without its supervisor goes on answering for so long: another one may be starting.
 ORPHAN_S = 3.0
-#: Seconds for requests to end once it is to stop.
-DRAIN_S = 5
+_LOOK_S = 0.05
 _TELL_S = 0.5
 _THREADS = 4
 
@@ -55,6 +58,10 @@ class Settings:
     body: int
     rows: int
     seconds: float
+    succession: str = ""
+    """Path of the lock that says whether another supervisor's workers are ready."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Who serves, as `GET /status` says it."""
     rates: int | None = None
     """Number of the open file in which requests are counted for all workers; see `rates`."""
     tokens: str = ""
@@ -97,6 +104,7 @@ class Worker:
         self._state = ServerState()
         self._writer: asyncio.StreamWriter | None = None
         self._orphaned = False
+        self._ready = asyncio.Event()
         limits = Limits(settings.body, settings.rows, settings.seconds)
         self._ids = Ids()
         self._house = House(self._load, self._changed, self._begins)
@@ -121,12 +129,14 @@ class Worker:
         reading = asyncio.create_task(self._read(reader, server))
         telling = asyncio.create_task(self._keep_telling())
         listen = socket.socket(fileno=self._settings.listen)
+        with contextlib.suppress(TimeoutError):  # until then, whoever was there before answers
+            await asyncio.wait_for(self._ready.wait(), ORPHAN_S)
         await server.serve(sockets=[listen])
         self._tell_counts()
         for task in (reading, telling):
             task.cancel()
 
-    def _server(self) -> uvicorn.Server:
+    def _server(self) -> Draining:
         config = uvicorn.Config(
             App(self._shop),
             loop="uvloop",
@@ -137,25 +147,32 @@ class Worker:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
-        return uvicorn.Server(config)
+        return Draining(config)
 
     async def _load(self, entry: Entry) -> Loaded:
         return await asyncio.get_running_loop().run_in_executor(self._loads, partial(load, entry))
 
     def _changed(self) -> None:
+        if self._house.ready:
+            self._ready.set()
         self._tell({"loaded": self._house.status()})
 
     def _begins(self, route: Route) -> None:
         self._tallies.begin(route.model, route.since)
 
-    async def _read(self, reader: asyncio.StreamReader, server: uvicorn.Server) -> None:
-        while line := await reader.readline():
-            self._heed(lines.decode(line))
+    async def _read(self, reader: asyncio.StreamReader, server: Draining) -> None:
+        with contextlib.suppress(OSError):  # it may have died before it had read everything
+            while line := await reader.readline():
+                self._heed(lines.decode(line))
         self._orphaned = True
         for reply in self._replies.values():
-            reply.cancel()
-        await asyncio.sleep(ORPHAN_S)
-        server.should_exit = True
+            if not reply.done():
+                reply.set_exception(ConnectionError())
+        for _ in range(round(ORPHAN_S / _LOOK_S)):
+            await asyncio.sleep(_LOOK_S)
+            if succeeded(Path(self._settings.succession)):
+                break
+        server.drain(elsewhere=True)
 
     def _heed(self, message: lines.Message) -> None:
         if "table" in message:
@@ -170,8 +187,20 @@ class Worker:
                 reply.set_result(message.get("value"))
 
     async def _summed(self, what: str) -> Any:
-        if self._orphaned:
-            raise not_ready("the supervisor is away, and starts again")
+        if not self._orphaned:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                return await self._asked_above(what)
+        if what == "status":
+            return self._alone()
+        raise not_ready("the supervisor is away, and starts again")
+
+    def _alone(self) -> dict[str, Any]:
+        """Return what this worker alone knows, while nobody adds up what all of them do."""
+        counts = {self._ids.boot: self._tallies.plain()}
+        own = {"orphaned": True, "workers": 1, "boots": counts}
+        return {**self._settings.about, **self._house.status(), **own}
+
+    async def _asked_above(self, what: str) -> Any:
         number = next(self._asked)
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self._tell_counts()

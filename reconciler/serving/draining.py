@@ -1,0 +1,67 @@
+"""Draining: how a worker stops without failing a request that was sent, or is being sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+#: Seconds for requests to end once a worker is to stop.
+DRAIN_S = 3
+#: Connections without a request are kept for so long: a client may be about to send one.
+_GRACE_S = 0.3
+_LOOK_S = 0.05
+_CLOSE = (b"connection", b"close")
+
+
+class Draining(uvicorn.Server):
+    """Ends in steps: it says with each answer that the connection closes, then takes no more
+    connections, and closes those that are idle.
+    """
+
+    _drains = False
+
+    def drain(self, *, elsewhere: bool) -> None:
+        """Begin to end; in the loop's thread.
+
+        Args:
+            elsewhere: Somebody else takes the connections that come from now on. Otherwise they
+                are taken here for a while yet.
+        """
+        if self._drains:
+            return
+        self._drains = True
+        if not self.started:
+            self.should_exit = True
+            return
+        self.config.encoded_headers.append(_CLOSE)
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        if elsewhere:
+            self._close()
+        else:
+            self._wait(self._close, _GRACE_S)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Take a signal: the first one drains, another one cuts what is under way."""
+        if self._drains or not self.started:
+            self.should_exit = self.force_exit = True
+        else:
+            asyncio.get_running_loop().call_soon_threadsafe(lambda: self.drain(elsewhere=False))
+
+    def _close(self) -> None:
+        """Take no more connections; what was taken just now sends its request in a moment."""
+        for server in self.servers:
+            server.close()
+        self._wait(self._exit, _GRACE_S)
+
+    def _exit(self) -> None:
+        self.should_exit = True
+
+    def _wait(self, then: Callable[[], None], left_s: float) -> None:
+        if left_s <= 0 or not self.server_state.connections:
+            then()
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_LOOK_S, self._wait, then, left_s - _LOOK_S)
