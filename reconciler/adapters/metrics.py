@@ -24,8 +24,8 @@ from prometheus_client.registry import Collector
 from reconciler import __version__
 from reconciler.core.conditions import Health, Sync
 
-#: What a pass is about: a model's release, or its target.
-KINDS = ("release", "target")
+#: What a pass is about: a model's release, its target, or its rollout.
+KINDS = ("release", "target", "rollout")
 #: How a pass ends: it changed something, had nothing to do, waits for something, or failed.
 RESULTS = ("acted", "rest", "waiting", "failed")
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"

@@ -143,6 +143,11 @@ class Board:
             view = self._samples.get(looked.name) or self._view
             return view is not None and looked.fleet is view.fleet
 
+    def noted(self, name: str) -> bool:
+        """Return whether a model was looked at since something changed for it."""
+        with self._lock:
+            return name in self._plans
+
     def plans(self) -> tuple[View, dict[str, Plan]] | None:
         """Return the latest view and what looks at its models came to; None before the first."""
         with self._lock:
@@ -157,16 +162,26 @@ class Board:
                 self._memory.pop(name, None)
             return settled
 
+    def record(self, name: str) -> Record | None:
+        """Return a model's record; None: it has none, or nothing is known of it."""
+        with self._lock:
+            view = self._telling(name)
+            return None if view is None else view.snapshot.records.get(name)
+
     def begin(self, name: str) -> Pass | None:
         """Return a pass of a model; None when nothing is known of it: then nothing may be done."""
         with self._lock:
-            view = self._view
-            if view is None or not view.tells(name):
-                view = self._samples.get(name)
+            view = self._telling(name)
             if view is None:
                 return None
             memory = self._memory.setdefault(name, Memory())
             return Pass(name, view.fleet, view.snapshot, memory, view.tools, guards=view.guards)
+
+    def _telling(self, name: str) -> View | None:
+        view = self._view
+        if view is None or not view.tells(name):
+            view = self._samples.get(name)
+        return view
 
 
 def _changed(name: str, before: View, after: View) -> bool:

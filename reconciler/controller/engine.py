@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from reconciler.adapters.status import StatusStore
 from reconciler.controller import decisions
@@ -17,6 +18,7 @@ from reconciler.controller.fleet import Fleet
 from reconciler.controller.guards import guards
 from reconciler.controller.memory import Memory
 from reconciler.controller.passes import Pass, Permit, Tools, guarded, told
+from reconciler.controller.rolling import Rolling
 from reconciler.controller.telling import decided
 from reconciler.controller.training import Artifacts
 from reconciler.core.plan import TRANSIENT_PAUSE, Plan
@@ -49,6 +51,8 @@ class Engine:
         """Models that something went wrong with: they are left alone for the rest of the run."""
         self._served: dict[str, tuple[str | None, TargetPlan]] = {}
         """The champion that each target was last asked to serve, and how that ended."""
+        self._rolling = Rolling()
+        """What rollouts wait for."""
         self._status_lost = False
         self._snapshot = tools.store.read()
         self._guards = guards(fleet, self._snapshot.records, tools.clock(), allowed)
@@ -65,7 +69,7 @@ class Engine:
             How each stands at the end, also written to the status store.
         """
         models = tuple(names)
-        healed = False
+        healed = rolled = False
         while True:
             self._snapshot = self._tools.store.read()  # people steer while trainings run
             made = [d for name in models if (d := self._advance(name)) is not None]
@@ -77,6 +81,9 @@ class Engine:
                 self._tools.serving.expect(tuple(records.values()))
                 for name in records:
                     self._serve(name)
+            elif not rolled:  # what is declared no more is abandoned by now
+                rolled = True
+                self._roll(models)
             elif not self._collect():
                 break
         self._snapshot = self._tools.store.read()
@@ -91,6 +98,22 @@ class Engine:
         return Pass(
             name, self._fleet, self._snapshot, memory, self._tools, self._permit, self._guards
         )
+
+    def _roll(self, models: Sequence[str]) -> None:
+        """Take each rollout a step further where that is due, and wait for none."""
+        made = []
+        for name in models:
+            with guarded(partial(self._unrolled, name)):
+                step = self._pass(name).roll()
+                if isinstance(step, Decision):
+                    made.append(step)
+                elif step is not None:
+                    self._rolling.wait(name, step)
+        if made:
+            self._commit(made)
+
+    def _unrolled(self, name: str, error: Exception) -> None:
+        self._listen(Decided(name, *told(error), good=False))
 
     def _advance(self, name: str) -> Decision | None:
         """Take a model's steps up to the next decision that must be put on record."""
@@ -175,7 +198,8 @@ class Engine:
         if known is None or known[0] != champion or known[1].reason not in AT_REST:
             self._serve(name)
         now = self._tools.clock()
-        stands = standing(self.plan(name), self._served[name][1], champion, now)
+        served = self._rolling.at(name, self._served[name][1])
+        stands = standing(self.plan(name), served, champion, now)
 
         def keep(status: StatusStore) -> None:
             status.observe(name, stands.sync, stands.health, stands.message, stands.conditions, now)

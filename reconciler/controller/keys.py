@@ -1,4 +1,4 @@
-"""Keys: what is queued. Each model has two, so that what is served waits for no training."""
+"""Keys: what is queued. A model has several, so that what is served waits for no training."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ class Kind(StrEnum):
 
     RELEASE = "release"
     TARGET = "target"
+    ROLLOUT = "rollout"
+    """What servers tell of its challenger, every other second: no look at any byte of a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ def target(model: str) -> Key:
     return Key(Kind.TARGET, model)
 
 
+def rollout(model: str) -> Key:
+    """Return the key of a model's rollout."""
+    return Key(Kind.ROLLOUT, model)
+
+
 def urgent(key: Key) -> bool:
     """Return whether a key is about what is in production."""
-    return key.kind is Kind.TARGET
+    return key.kind is not Kind.RELEASE

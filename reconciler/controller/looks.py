@@ -1,7 +1,9 @@
 """Looks: what a worker does with a key, from the model's pass to how it stands afterwards.
 
-There are two keys per model, so that what is in production never waits for what is to become it:
-its release (train, judge, decide) and its target (serve what is on record, and keep it so).
+There are several keys per model, so that what is in production never waits for what is to become
+it: its release (train, judge, decide), its target (serve what is on record, and keep it so) and its
+rollout (shift, promote or withdraw a challenger). One decision about a model is on its way at a
+time, whichever of them has made it.
 """
 
 from __future__ import annotations
@@ -9,15 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.controller.board import Board
 from reconciler.controller.committing import Entry
 from reconciler.controller.decisions import Decision, Overtaken
+from reconciler.controller.delivery import Waiting
 from reconciler.controller.events import Listen
-from reconciler.controller.keys import Key, Kind, release, target
+from reconciler.controller.keys import Key, Kind, release, rollout, target
 from reconciler.controller.passes import NO_SLOT, RECORDS_MOVED, Pass, guarded, passing, told
 from reconciler.controller.queue import WorkQueue
+from reconciler.controller.rolling import Rolling
 from reconciler.controller.standings import Standings
 from reconciler.controller.telling import decided
 from reconciler.controller.training import Result
@@ -29,6 +34,10 @@ from reconciler.core.trainings import Broken
 
 #: Measurements that a busy machine has spoilt are made again after this.
 _DISTURBED_S = 2.0
+#: Servers are asked again after this how a challenger fares.
+ROLLOUT_POLL_S = 2.0
+#: A challenger goes on once its model's release was looked at: that may end its rollout.
+_SOON_S = 0.2
 
 
 class Ended(StrEnum):
@@ -61,6 +70,7 @@ class Looks:
         missed: Told of a model that there is something to do for and no view tells of: it was
             settled, and a training of it has ended, or a decision was put on record.
         clock: Monotonic seconds.
+        rollout_poll_s: Seconds between two looks at a rollout.
     """
 
     def __init__(
@@ -75,7 +85,11 @@ class Looks:
         wake: Callable[[], None] = lambda: None,
         missed: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        rollout_poll_s: float = ROLLOUT_POLL_S,
     ) -> None:
+        self.rolling = Rolling()
+        """What rollouts wait for."""
+        self._rollout_poll_s = rollout_poll_s
         self._board = board
         self._queue = queue
         self._submit = submit
@@ -88,8 +102,8 @@ class Looks:
         self._clock = clock
         self._served: dict[str, tuple[str | None, TargetPlan]] = {}
         """The champion that each target was last asked to serve, and how that ended."""
-        self._deciding: dict[str, Pass] = {}
-        """What was looked at where a decision is on its way."""
+        self._deciding: dict[str, tuple[Key, Pass]] = {}
+        """What was looked at where a decision is on its way: the key that has made it."""
         self._disturbed: dict[str, Plan] = {}
         """Models that are judged as soon as no training disturbs it."""
         self._soon: set[str] = set()
@@ -102,7 +116,7 @@ class Looks:
     def look(self, key: Key) -> bool:
         """Do what is to be done now, and return whether the key may be given back.
 
-        Where it may not, a decision is on its way, and `committed` gives the key back.
+        Where it may not, its decision is on its way, and `committed` gives the key back.
         """
         began, ended = self._clock(), Ended.FAILED
         if key.kind is Kind.RELEASE:
@@ -113,10 +127,17 @@ class Looks:
                 if key.kind is Kind.RELEASE:
                     self._disturbed.pop(key.model, None)
                     self._missed(key.model)
+                self.rolling.end(key.model)
                 return True
-            ended = self._release(looked) if key.kind is Kind.RELEASE else self._target(looked)
+            match key.kind:
+                case Kind.RELEASE:
+                    ended = self._release(looked)
+                case Kind.TARGET:
+                    ended = self._target(looked)
+                case Kind.ROLLOUT:
+                    ended = self._roll(looked)
         self._watch(key.kind, ended, self._clock() - began)
-        return key.kind is Kind.TARGET or ended is not Ended.ACTED
+        return key.kind is not Kind.RELEASE or ended is not Ended.ACTED
 
     def changed(self, names: set[str]) -> None:
         """Have models looked at that something has changed for, whatever went wrong before."""
@@ -125,7 +146,9 @@ class Looks:
             self._troubles.changed(name)
             self._troubles.well(release(name))
             self._troubles.well(target(name))
+            self._troubles.well(rollout(name))
         self._queue.add(*(key for name in sorted(names) for key in (target(name), release(name))))
+        self._queue.add(*(rollout(name) for name in sorted(names) if self._rolls(name)))
 
     def committed(self, entries: Sequence[Entry], outcome: Snapshot | Exception) -> None:
         """Go on with models whose decisions were put on record, or could not be."""
@@ -134,35 +157,58 @@ class Looks:
             if self._board.apart:
                 self._wake()
         for entry in entries:
-            self._go_on(entry.decision, outcome)
-            self._queue.done(release(entry.decision.model))
+            key, looked = self._deciding.pop(entry.decision.model)
+            with guarded(partial(self._troubles.failed, key)):
+                self._go_on(key, looked, entry.decision, outcome)
+            if key.kind is Kind.RELEASE:
+                self._queue.done(key)
+            else:  # it may have had to wait for this one
+                self._queue.add(release(key.model))
+            if self._rolls(key.model):
+                self._queue.add(rollout(key.model))
 
-    def _go_on(self, decision: Decision, outcome: Snapshot | Exception) -> None:
-        key = release(decision.model)
-        looked = self._deciding.pop(decision.model, None)
-        with guarded(lambda error: self._troubles.failed(key, error)):
-            if isinstance(outcome, Snapshot):
-                self._recorded(decision)
-            elif isinstance(outcome, Overtaken):  # the look after this one sees what was done
-                self._wake()
+    def _go_on(
+        self, key: Key, looked: Pass, decision: Decision, outcome: Snapshot | Exception
+    ) -> None:
+        if isinstance(outcome, Snapshot):
+            self._recorded(key, decision)
+        elif isinstance(outcome, Overtaken):  # the look after this one sees what was done
+            self._wake()
+            if key.kind is Kind.RELEASE:
                 self._soon.add(decision.model)
-                self._troubles.later(key)
-            else:
-                if looked is not None:
-                    self._break(looked, outcome)
-                self._queue.add(key)
+            self._troubles.later(key)
+        elif key.kind is Kind.RELEASE:
+            self._break(looked, outcome)
+            self._queue.add(key)
+        else:
+            self._troubles.failed(key, outcome)
 
-    def _recorded(self, decision: Decision) -> None:
+    def _recorded(self, key: Key, decision: Decision) -> None:
         name = decision.model
         looked = self._board.begin(name)
-        if looked is not None:
+        if looked is not None and key.kind is Kind.RELEASE:
             looked.memory.broken.clear()
             if decision.bundle is not None:
                 looked.memory.forget(decision.bundle)
         revision = looked.fleet.revision if looked else None
         self._listen(decided(decision, looked.record if looked else None, revision))
-        self._troubles.well(release(name))
+        self._troubles.well(key)
         self._queue.add(target(name), release(name))
+
+    def _decide(self, key: Key, looked: Pass, decision: Decision) -> Ended:
+        """Have a decision put on record, unless another one about the model is on its way.
+
+        Then it is made again, where it still is due: `committed` sees to that.
+        """
+        if self._deciding.setdefault(looked.name, (key, looked))[1] is not looked:
+            return Ended.WAITING
+        self._submit(decision, looked.record)
+        return Ended.ACTED
+
+    def _rolls(self, name: str) -> bool:
+        """Return whether a rollout is on, or was when it was last looked at."""
+        record = self._board.record(name)
+        return name in self.rolling or (record is not None and record.challenger is not None)
 
     def _release(self, looked: Pass) -> Ended:
         name, trainer = looked.name, looked.tools.trainer
@@ -183,9 +229,7 @@ class Looks:
             with guarded(lambda error: self._break(looked, error)):
                 step = looked.advance()
         if isinstance(step, Decision):
-            self._deciding[name] = looked
-            self._submit(step, looked.record)
-            return Ended.ACTED
+            return self._decide(release(name), looked, step)
         plan = step or self._troubles.stuck(name)
         return Ended.WAITING if plan is None else self._settle(looked, plan, served)
 
@@ -197,7 +241,8 @@ class Looks:
         if looked.desired is None and looked.record is None:
             self._standings.forget(name)
         elif served is not None and served[0] == looked.champion:
-            self._standings.settle(name, looked.champion, plan, served[1])
+            target_plan = self.rolling.at(name, served[1])
+            self._standings.settle(name, looked.champion, plan, target_plan)
         self._board.note(looked, plan)
         if not plan.actions:  # else a result waits to be judged, and is on nobody's record yet
             running = looked.tools.trainer.running(name)
@@ -245,6 +290,32 @@ class Looks:
         self._served[name] = (looked.champion, plan)
         if passing(error):
             self._troubles.later(target(name))
+
+    def _roll(self, looked: Pass) -> Ended:
+        """Take a challenger a step further, or leave it where it is for a while."""
+        name, key = looked.name, rollout(looked.name)
+        step = looked.roll()
+        if isinstance(step, Decision):
+            if step.good and not self._board.noted(name):  # it may be declared no more
+                self._queue.add_after(key, _SOON_S)
+                return Ended.WAITING
+            return self._decide(key, looked, step)
+        self._troubles.well(key)
+        if step is None:
+            if self.rolling.end(name):
+                self._queue.add(release(name))
+            return Ended.REST
+        if self.rolling.wait(name, step):
+            self._queue.add(release(name))
+        self._queue.add_after(key, self._pause_s(looked, step))
+        return Ended.WAITING
+
+    def _pause_s(self, looked: Pass, waiting: Waiting) -> float:
+        """Return the seconds until a rollout is worth another look."""
+        if waiting.until is None:
+            return self._rollout_poll_s
+        left = (waiting.until - looked.tools.clock()).total_seconds()
+        return min(max(left, 0.0), self._rollout_poll_s)
 
     def _take_in(self, looked: Pass, result: Result) -> None:
         name = looked.name

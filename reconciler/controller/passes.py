@@ -18,6 +18,7 @@ from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.controller import decisions
 from reconciler.controller.decisions import Decision
+from reconciler.controller.delivery import Delivery, Stopped, Waiting
 from reconciler.controller.events import Listen, Warned
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.guards import UNGUARDED, Guards
@@ -25,6 +26,7 @@ from reconciler.controller.leasing import Leasing
 from reconciler.controller.memory import Memory, blocks, disturbed, judged, observed
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import OF_THE_MACHINE, Artifacts, Trainer
+from reconciler.core import rollouts
 from reconciler.core.actions import (
     Accept,
     Action,
@@ -87,6 +89,8 @@ class Tools:
     clock: Callable[[], datetime]
     mismatches: tuple[Mismatch, ...]
     leasing: Leasing = field(default_factory=Leasing)
+    delivery: Delivery | None = None
+    """None: no server tells anything here, and no rollout goes on."""
 
 
 #: Whether an action may be taken with a model; what may not is left for another run.
@@ -188,6 +192,12 @@ class Pass:
         spec = self.fleet.spec(self.name)
         return self.tools.serving.converge(self.name, spec, self.record)
 
+    def roll(self) -> Decision | Waiting | None:
+        """Return what becomes of the challenger now; None: there is none, or nobody to ask."""
+        if self.record is None or self.tools.delivery is None:
+            return None
+        return self.tools.delivery.step(self.record, self.fleet.revision, self._stopped())
+
     def lose_champion(self, reason: str) -> bool:
         """Have a champion that is nowhere to be had trained again, if it is what is declared.
 
@@ -200,6 +210,17 @@ class Pass:
         assert self.record.champion is not None
         declared = self.record.champion.fingerprint == self.desired.fingerprint
         return declared and self.memory.lose(self.champion)
+
+    def _stopped(self) -> Stopped | None:
+        """Return why a challenger may not become the champion now; None: it may."""
+        version = rollouts.challenger(self.record)
+        if self.record is None or version is None:
+            return None
+        ids = (version.fingerprint, str(version.bundle_digest))
+        if held := [str(hold) for hold in self.record.holds if hold.stops(*ids)]:
+            return Stopped("; ".join(held), by_a_person=True)
+        frozen = self.guards.frozen(self.name, self.tools.clock())
+        return None if frozen is None else Stopped(str(frozen), by_a_person=False)
 
     def _lease(self, fingerprint: str) -> Plan | None:
         """Take the lease of what is to be trained; return why it must wait, if it must."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.core.conditions import Condition, ConditionType, Health, Sync, Truth
 from reconciler.core.plan import Plan
-from reconciler.core.target_plan import AT_REST, TargetPlan
+from reconciler.core.target_plan import AT_REST, ROLLING, ROLLING_STALLED, TargetPlan
 
 #: Reasons of a release plan that is at rest because all is as declared.
 GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewhere"})
@@ -48,10 +48,13 @@ def standing(release: Plan, target: TargetPlan, champion: str | None, now: datet
     good = release.reason in GOOD and not release.actions
     sync = Sync.SYNCED if good else Sync.OUT_OF_SYNC
     health = _health(release, target, champion)
-    served = target.reason == "Settled"
+    rolling = target.reason in (ROLLING, ROLLING_STALLED) and (good or release.reason == ROLLING)
+    served = target.reason in ("Settled", ROLLING, ROLLING_STALLED)
     gone = release.reason == "Retired" and target.reason in AT_REST
-    why = release if not good or served or gone else target
+    why = release if (not good or served or gone) and not rolling else target
     conditions = _conditions(release, target, good=good, served=served, now=now)
+    if rolling:
+        conditions = _rolled(conditions, target, now)
     return Standing(sync, health, why.reason, why.message, conditions)
 
 
@@ -71,7 +74,9 @@ def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
             return Health.SUSPENDED
         case "Settled":
             return Health.HEALTHY if release.reason != "OutOfPolicy" else Health.DEGRADED
-        case "RollOut":
+        case "RolloutStalled":
+            return Health.SUSPENDED
+        case "RollOut" | "RollingOut":
             return Health.PROGRESSING
         case _:
             return Health.DEGRADED
@@ -97,6 +102,23 @@ def _conditions(
         claim(ConditionType.STALLED, _truth(not good and not moving), release),
         claim(ConditionType.ACCEPTED, accepted.get(release.reason, Truth.UNKNOWN), release),
         claim(ConditionType.RELEASED, _truth(served), target),
+    )
+
+
+def _rolled(
+    conditions: tuple[Condition, ...], target: TargetPlan, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the conditions of a model that nothing but its rollout moves."""
+    moves = {
+        ConditionType.READY: False,
+        ConditionType.RECONCILING: target.reason == ROLLING,
+        ConditionType.STALLED: target.reason == ROLLING_STALLED,
+    }
+    return tuple(
+        Condition(c.type, _truth(moves[c.type]), target.reason, target.message, now)
+        if c.type in moves
+        else c
+        for c in conditions
     )
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 #: Reasons of a target plan that is at rest because the target does what the record says.
 AT_REST = frozenset({"Settled", "NotReleased"})
+#: Reasons of a target that is at rest while a challenger gets its share: it goes on by itself, or
+#: waits for a person.
+ROLLING, ROLLING_STALLED = "RollingOut", "RolloutStalled"
 
 
 @dataclass(frozen=True, slots=True)
