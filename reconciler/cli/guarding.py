@@ -11,7 +11,7 @@ from reconciler.adapters.tokens import TokenFile
 from reconciler.controller.events import Happened, Listen
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.serving.rates import shared
-from reconciler.serving.worker import Settings
+from reconciler.serving.settings import Settings
 
 _OURS = ("localhost", "127.0.0.1", "::1")
 

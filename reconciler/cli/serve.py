@@ -25,8 +25,8 @@ from reconciler.serving.crew import Crew
 from reconciler.serving.lines import Message
 from reconciler.serving.metrics import Totals
 from reconciler.serving.server import Server
+from reconciler.serving.settings import Settings
 from reconciler.serving.stock import Stock
-from reconciler.serving.worker import Settings
 
 _RENEW_S = 5.0
 

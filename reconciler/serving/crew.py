@@ -13,9 +13,8 @@ from typing import Any
 
 from reconciler.adapters.children import Child, Patience
 from reconciler.serving import lines
-from reconciler.serving.draining import DRAIN_S
+from reconciler.serving.settings import DRAIN_S, Settings
 from reconciler.serving.table import Table
-from reconciler.serving.worker import Settings
 
 #: Gives what a worker asks for, `status` or `metrics`.
 Answer = Callable[[str], Any]

@@ -8,8 +8,6 @@ from types import FrameType
 
 import uvicorn
 
-#: Seconds for requests to end once a worker is to stop.
-DRAIN_S = 3
 #: Connections without a request are kept for so long: a client may be about to send one.
 _GRACE_S = 0.3
 _LOOK_S = 0.05

@@ -10,31 +10,29 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import orjson
 import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
 from reconciler.adapters.tokens import TokenFile
 from reconciler.serving import lines, table
-from reconciler.serving.access import Door, Rules
+from reconciler.serving.access import Door
 from reconciler.serving.answering import Answering
 from reconciler.serving.app import App
-from reconciler.serving.draining import DRAIN_S, Draining
+from reconciler.serving.draining import Draining
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
 from reconciler.serving.loaded import Loaded, load
 from reconciler.serving.meter import Meter
 from reconciler.serving.rates import Rates
 from reconciler.serving.refusal import not_ready
+from reconciler.serving.settings import DRAIN_S, Settings, from_text
 from reconciler.serving.shop import Ids, Limits, Shop
 from reconciler.serving.succession import succeeded
 from reconciler.serving.table import Entry, Route
@@ -45,47 +43,6 @@ ORPHAN_S = 3.0
 _LOOK_S = 0.05
 _TELL_S = 0.5
 _THREADS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a worker is started with."""
-
-    listen: int
-    """Number of the open socket that requests come in by."""
-    link: int
-    """Number of the open socket to the supervisor."""
-    body: int
-    rows: int
-    seconds: float
-    succession: str = ""
-    """Path of the lock that says whether another supervisor's workers are ready."""
-    about: Mapping[str, Any] = field(default_factory=dict)
-    """Who serves, as `GET /status` says it."""
-    rates: int | None = None
-    """Number of the open file in which requests are counted for all workers; see `rates`."""
-    tokens: str = ""
-    """The file of tokens; nothing: there are none."""
-    required: bool = False
-    anonymous: bool = False
-    rate: float | None = None
-    hosts: tuple[str, ...] | None = None
-    """These four: the rules at the door, see `access`."""
-    share: float | None = None
-    """Of the requests that were answered, how many are told in the log; see `journal`."""
-
-    def fds(self) -> tuple[int, ...]:
-        """Return the numbers of all open files."""
-        return tuple(n for n in (self.listen, self.link, self.rates) if n is not None)
-
-    def rules(self) -> Rules:
-        """Return what holds at the door."""
-        hosts = None if self.hosts is None else frozenset(self.hosts)
-        return Rules(self.required, self.anonymous, self.rate, hosts)
-
-    def text(self) -> str:
-        """Return them as one argument."""
-        return orjson.dumps(asdict(self)).decode()
 
 
 class Worker:
@@ -236,7 +193,7 @@ class Worker:
 
 def main(arguments: list[str]) -> None:
     """Run one worker."""
-    settings = Settings(**orjson.loads(arguments[0]))
+    settings = from_text(arguments[0])
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Worker(settings).run())
 

@@ -1,0 +1,60 @@
+"""Settings: what a supervisor starts its workers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from reconciler.serving.access import Rules
+
+#: Seconds for requests to end once a worker is to stop.
+DRAIN_S = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker is started with."""
+
+    listen: int
+    """Number of the open socket that requests come in by."""
+    link: int
+    """Number of the open socket to the supervisor."""
+    body: int
+    rows: int
+    seconds: float
+    succession: str = ""
+    """Path of the lock that says whether another supervisor's workers are ready."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Who serves, as `GET /status` says it."""
+    rates: int | None = None
+    """Number of the open file in which requests are counted for all workers; see `rates`."""
+    tokens: str = ""
+    """The file of tokens; nothing: there are none."""
+    required: bool = False
+    anonymous: bool = False
+    rate: float | None = None
+    hosts: tuple[str, ...] | None = None
+    """These four: the rules at the door, see `access`."""
+    share: float | None = None
+    """Of the requests that were answered, how many are told in the log; see `journal`."""
+
+    def fds(self) -> tuple[int, ...]:
+        """Return the numbers of all open files."""
+        return tuple(n for n in (self.listen, self.link, self.rates) if n is not None)
+
+    def rules(self) -> Rules:
+        """Return what holds at the door."""
+        hosts = None if self.hosts is None else frozenset(self.hosts)
+        return Rules(self.required, self.anonymous, self.rate, hosts)
+
+    def text(self) -> str:
+        """Return them as one argument."""
+        return orjson.dumps(asdict(self)).decode()
+
+
+def from_text(text: str) -> Settings:
+    """Return the settings of which `text` was made."""
+    return Settings(**orjson.loads(text))
