@@ -27,7 +27,7 @@ fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m "not slow" -n 2
 
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m slow -n 2
+	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile
 
 bench: $(VENV)/.dev
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

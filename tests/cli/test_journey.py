@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, Specify
+from tests.conftest import Project, Specify, new, spec
 
 pytestmark = pytest.mark.slow
 
 RIDGE = "specs/diabetes.yaml"
 
 
-@pytest.fixture
-def released(project: Project, specify: Specify) -> Project:
-    """Return a repository with one released model."""
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a repository that has one released model; only to be copied."""
+    place = tmp_path_factory.mktemp("journey")
+    (place / "home").mkdir()
+    project = Project(place / "repo", place / "home")
+    new(project)
     rules = "[{metric: r2, min: 0.2}, {metric: rmse, compare: champion}]"
-    project.write(RIDGE, specify("diabetes", hyperparameters={"alpha": 1.0}, acceptance=rules))
+    project.write(RIDGE, spec("diabetes", hyperparameters={"alpha": 1.0}, acceptance=rules))
     project.reconciler("compile")
     project.commit("Declare diabetes")
     project.reconciler("apply")
+    return place
+
+
+@pytest.fixture
+def released(template: Path, tmp_path: Path) -> Project:
+    """Return a copy of the repository with the released model."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True, symlinks=True)
+    project = Project(tmp_path / "repo", tmp_path / "home")
+    project.git("status")  # takes note of the copies' times
     return project
 
 
