@@ -13,8 +13,9 @@ from reconciler.core import verdict as gate
 from reconciler.core.candidates import Candidate, same_rules
 from reconciler.core.digest import digest
 from reconciler.core.frozen import Frozen
-from reconciler.core.plan import Observed
+from reconciler.core.observed import Observed
 from reconciler.core.record import Outcome, Record, Version
+from reconciler.core.rollouts import challenging
 from reconciler.core.runtime import Mismatch
 from reconciler.core.trainings import Broken, Running
 from reconciler.core.verdict import Verdict
@@ -77,7 +78,7 @@ def observed(
     at_hand = {
         v.bundle.md5: v
         for v in versions
-        if v.bundle and v.outcome is not Outcome.WITHDRAWN and v.bundle.md5 not in memory.lost
+        if v.bundle and not _spent(v) and v.bundle.md5 not in memory.lost
     }
     kept = {md5: v for md5, v in at_hand.items() if md5 not in memory.drafts}
     candidates = [_candidate(v, record) for v in (*kept.values(), *memory.drafts.values())]
@@ -87,6 +88,7 @@ def observed(
     return Observed(
         recorded=record is not None,
         champion=champion.bundle_digest if champion else None,
+        challenger=challenging(record),
         candidates=tuple(candidates),
         running=running,
         broken=(*(_failure(v) for v in versions if _spent(v)), *memory.broken),
@@ -103,6 +105,7 @@ def _candidate(version: Version, record: Record | None) -> Candidate:
     assert version.bundle is not None
     twins = [v for v in record.versions if v.bundle == version.bundle] if record else []
     own = next((v for v in twins if _says(v) == _says(version)), None)
+    gone = next((v for v in reversed(twins) if v.rollout is not None), None)
     return Candidate(
         fingerprint=version.fingerprint,
         bundle=version.bundle.md5,
@@ -113,6 +116,8 @@ def _candidate(version: Version, record: Record | None) -> Candidate:
         recorded=own.judged if own else None,
         said=str((version.verdict or {}).get("message", "")),
         vouched=_vouched(version, twins),
+        withdrawn=gone.rollout if gone else None,
+        withdrawal=f"version {gone.number} was withdrawn: {gone.message}" if gone else "",
     )
 
 
@@ -169,7 +174,9 @@ def evidence(version: Version) -> str:
 
 
 def _spent(version: Version) -> bool:
-    return version.outcome in (Outcome.FAILED, Outcome.WITHDRAWN)
+    """Return whether it is no candidate; one withdrawn from the traffic alone still is."""
+    withdrawn = version.outcome is Outcome.WITHDRAWN and version.rollout is None
+    return withdrawn or version.outcome is Outcome.FAILED
 
 
 def _failure(version: Version) -> Broken:

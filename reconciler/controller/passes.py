@@ -28,9 +28,11 @@ from reconciler.controller.serving import Serving
 from reconciler.controller.training import OF_THE_MACHINE, Artifacts, Trainer
 from reconciler.core import rollouts
 from reconciler.core.actions import (
+    Abandon,
     Accept,
     Action,
     Cancel,
+    Challenge,
     Confirm,
     Fail,
     Judge,
@@ -257,6 +259,13 @@ class Pass:
                 version = self._draft(bundle)
                 declared = version.fingerprint == self._wanted().fingerprint
                 return decisions.release(name, version, revision, keep, declared=declared)
+            case Challenge(bundle):
+                version, now = self._draft(bundle), self.tools.clock()
+                rollout = self._wanted().rollout
+                return decisions.challenge(name, version, revision, keep, rollout, now)
+            case Abandon(why):
+                assert self.record is not None
+                return decisions.abandon(self.record, why, revision)
             case Accept(bundle):
                 return decisions.accept(name, self._draft(bundle), revision, keep)
             case Confirm(bundle):

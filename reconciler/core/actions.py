@@ -35,6 +35,20 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenge:
+    """Begin to roll the candidate out beside the champion."""
+
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """End a rollout of what is not declared any more."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Confirm:
     """Renew the champion's verdict on record: same bytes, so no new version."""
 
@@ -76,4 +90,17 @@ class Supersede:
     broken: Broken
 
 
-Action = Retire | Train | Judge | Release | Accept | Confirm | Reject | Fail | Cancel | Supersede
+Action = (
+    Retire
+    | Train
+    | Judge
+    | Release
+    | Challenge
+    | Abandon
+    | Accept
+    | Confirm
+    | Reject
+    | Fail
+    | Cancel
+    | Supersede
+)

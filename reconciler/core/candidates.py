@@ -39,6 +39,12 @@ class Candidate:
     vouched: str = ""
     """Who released it although this verdict was inconclusive, and why; empty: nobody did."""
 
+    withdrawn: str | None = None
+    """Digest of the rollout settings under which it was withdrawn; None: it was not."""
+
+    withdrawal: str = ""
+    """Why it was withdrawn, as a sentence."""
+
     @property
     def accepted(self) -> bool:
         """Return whether it may be released: it passed, or a person stands by it."""

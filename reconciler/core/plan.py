@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.actions import (
+    Abandon,
     Accept,
     Action,
     Cancel,
+    Challenge,
     Confirm,
     Fail,
     Judge,
@@ -25,12 +27,11 @@ from reconciler.core.actions import (
     Train,
 )
 from reconciler.core.candidates import Candidate, answered, question
-from reconciler.core.frozen import Frozen
-from reconciler.core.record import Hold
-from reconciler.core.runtime import Mismatch
-from reconciler.core.trainings import Broken, Running
+from reconciler.core.observed import Observed
+from reconciler.core.rollout_rules import rules_of, settings_digest
+from reconciler.core.trainings import Broken
 from reconciler.core.verdict import Outcome
-from reconciler.spec.model import ModelSpec
+from reconciler.spec.model import ModelSpec, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Desired:
         bound = self.spec.spec.training.timeout
         return None if bound is None else str(bound)
 
+    @property
+    def rollout(self) -> Rollout:
+        """How a version of it takes over the traffic."""
+        return self.spec.spec.deployment.rollout or Rollout()
+
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
@@ -59,45 +65,6 @@ class Invalid:
     def recorded(cls, why: str) -> Invalid:
         """Return what a model counts as whose record cannot be read, whatever is declared."""
         return cls("RecordCorrupt", f"its record cannot be read: {why}")
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What is known of one model: its release record, its artifacts, its running work."""
-
-    recorded: bool = False
-    """A release record exists."""
-
-    champion: str | None = None
-    """Digest of the bundle in production; it is always among `candidates`."""
-
-    candidates: tuple[Candidate, ...] = ()
-    """Every artifact at hand, the most recently recorded last."""
-
-    running: Running | None = None
-    broken: tuple[Broken, ...] = ()
-    foreign: bool = False
-    """No commit of the history that is followed has ever declared it: another branch does."""
-    holds: tuple[Hold, ...] = ()
-    mismatches: tuple[Mismatch, ...] = ()
-    memory: int | None = None
-    """Bytes of memory that a training may take here; None: not known."""
-    frozen: Frozen | None = None
-    """Releases wait for time; None: they need not."""
-    guarded: str | None = None
-    """Why what the revision would change of it must be allowed first; None: it need not be."""
-
-    def at(self, bundle: str | None) -> Candidate | None:
-        """Return the candidate with this bundle digest."""
-        return next((c for c in self.candidates if c.bundle == bundle), None)
-
-    def of(self, fingerprint: str) -> Candidate | None:
-        """Return the candidate with this fingerprint, the latest if there are several."""
-        return next((c for c in reversed(self.candidates) if c.fingerprint == fingerprint), None)
-
-    def stopped(self, *ids: str) -> tuple[Hold, ...]:
-        """Return the holds that keep out what goes by any of these fingerprints and digests."""
-        return tuple(hold for hold in self.holds if hold.stops(*ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +126,21 @@ def _successor(desired: Desired | None) -> str:
     return f"cut short: revision {desired.revision[:10]} declares another model"
 
 
+def _abandon(desired: Desired | Invalid | None, observed: Observed, _: datetime) -> Plan | None:
+    """End a rollout of what is declared no more: no hold and no freeze keeps it going."""
+    challenger = observed.challenger
+    if challenger is None or not isinstance(desired, Desired):
+        return None
+    candidate = observed.of(desired.fingerprint)
+    if candidate is not None and candidate.bundle == challenger.bundle:
+        return None
+    if candidate is not None and candidate.bundle == observed.champion:
+        why = "the version in production is what is declared"
+    else:
+        why = f"revision {desired.revision[:10]} declares another model"
+    return Plan("Abandoned", why, (Abandon(why),))
+
+
 def _guard(desired: Desired | Invalid | None, observed: Observed, now: datetime) -> Plan | None:
     """Stop before what must be allowed first: the revision would change too much at once."""
     if observed.guarded is None:
@@ -175,12 +157,15 @@ def _freeze(desired: Desired | Invalid | None, observed: Observed, now: datetime
     rest = plan_release(desired, replace(observed, frozen=None), now)
     waits: tuple[Action, ...] = ()
     match rest.actions:
-        case (Release(bundle),) if rest.reason == "Passed":
+        case (Release(bundle) | Challenge(bundle),) if rest.reason == "Passed":
             candidate = observed.at(bundle)
             if candidate and candidate.recorded != candidate.judged:
                 waits = (Accept(bundle),)
         case (Retire(),):
             pass
+        case () if rest.reason == "RollingOut":  # it stays at its step
+            frozen = f"{rest.message}; {observed.frozen}"
+            return Plan("Frozen", frozen, requeue_after=observed.frozen.pause(now))
         case _:
             return rest
     pause = observed.frozen.pause(now)
@@ -278,10 +263,30 @@ def _release(desired: Desired | Invalid | None, observed: Observed, _: datetime)
     if candidate.bundle == observed.champion:
         return _keep(desired, candidate, observed)
     if candidate.accepted:
-        return Plan("Passed", "the gate let it through", (Release(candidate.bundle),))
+        return _let_in(desired, candidate, observed)
     if candidate.recorded != candidate.judged:
         return Plan("Rejected", "the gate kept it out", (Reject(candidate.bundle),))
     return _fall_back(desired, observed)
+
+
+def _let_in(desired: Desired, candidate: Candidate, observed: Observed) -> Plan:
+    """Return what becomes of a candidate that passed: released at once, or rolled out.
+
+    One that was withdrawn stays out as long as the settings of its rollout stand; where it was
+    inconclusive, until the next revision.
+    """
+    rules, challenger = rules_of(desired.rollout), observed.challenger
+    now = settings_digest(rules)
+    stands = candidate.recorded == candidate.judged
+    if candidate.withdrawn in (now, settings_digest(rules, desired.revision)):
+        actions = () if stands else (Accept(candidate.bundle),)
+        return Plan("Withdrawn", candidate.withdrawal, actions)
+    if rules.strategy == "immediate" or observed.champion is None:
+        return Plan("Passed", "the gate let it through", (Release(candidate.bundle),))
+    if challenger is None or challenger.settings != now:
+        return Plan("Passed", "the gate let it through", (Challenge(candidate.bundle),))
+    actions = () if stands else (Accept(candidate.bundle),)
+    return Plan("RollingOut", challenger.said, actions)
 
 
 def _keep(desired: Desired, champion: Candidate, observed: Observed) -> Plan | None:
@@ -345,6 +350,7 @@ def _asked(desired: Desired, candidate: Candidate, observed: Observed) -> str:
 RULES: tuple[Rule, ...] = (
     _guard,
     _supersede,
+    _abandon,
     _freeze,
     _retire,
     _hold,

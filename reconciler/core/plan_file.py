@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.core.actions import (
+    Abandon,
     Accept,
     Action,
+    Challenge,
     Confirm,
     Fail,
     Judge,
@@ -23,7 +25,7 @@ from reconciler.core.outlook import AT_REST, FORMAT, Kind, identity
 from reconciler.errors import UsageError
 
 #: What a model may go through, by what was planned for it. What the gate says decides how it ends.
-_ENDS = (Judge, Release, Accept, Confirm, Reject)
+_ENDS = (Judge, Release, Challenge, Abandon, Accept, Confirm, Reject)
 _STEPS: Mapping[Kind, tuple[type[Action], ...]] = {
     Kind.CREATE: (Train, Fail, *_ENDS),
     Kind.RETRAIN: (Train, Fail, *_ENDS),

@@ -15,7 +15,16 @@ GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewher
 _HELD = frozenset({"Held", "Suspended"})
 #: Reasons under which a model is on its way, by itself.
 MOVING = frozenset(
-    {"Training", "TrainedElsewhere", "RecordsMoved", "NotTrained", "NotJudged", "Passed", "Frozen"}
+    {
+        "Training",
+        "TrainedElsewhere",
+        "RecordsMoved",
+        "NotTrained",
+        "NotJudged",
+        "Passed",
+        "RollingOut",
+        "Frozen",
+    }
 )
 
 
@@ -72,6 +81,8 @@ def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
     match target.reason:
         case "Settled" if release.reason in _HELD:
             return Health.SUSPENDED
+        case "Settled" if release.reason == "RollingOut":
+            return Health.PROGRESSING
         case "Settled":
             return Health.HEALTHY if release.reason != "OutOfPolicy" else Health.DEGRADED
         case "RolloutStalled":
@@ -89,6 +100,7 @@ def _conditions(
     accepted = {
         "Settled": Truth.TRUE,
         "Suspended": Truth.TRUE,
+        "RollingOut": Truth.TRUE,
         "Rejected": Truth.FALSE,
         "OutOfPolicy": Truth.FALSE,
     }

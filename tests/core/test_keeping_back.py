@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from reconciler.core.actions import Accept, Judge, Release, Retire, Train
 from reconciler.core.candidates import Candidate
 from reconciler.core.frozen import Frozen
-from reconciler.core.plan import Invalid, Observed, plan_release
+from reconciler.core.observed import Observed
+from reconciler.core.plan import Invalid, plan_release
 from reconciler.core.trainings import Running
 from reconciler.core.verdict import Outcome
 from tests.core.test_plan import NOW, World, desired

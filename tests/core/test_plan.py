@@ -23,7 +23,8 @@ from reconciler.core.actions import (
     Train,
 )
 from reconciler.core.candidates import Candidate, same_rules
-from reconciler.core.plan import Desired, Invalid, Observed, Plan, plan_release
+from reconciler.core.observed import Observed
+from reconciler.core.plan import Desired, Invalid, Plan, plan_release
 from reconciler.core.record import Hold
 from reconciler.core.runtime import Mismatch
 from reconciler.core.trainings import Broken, Running
