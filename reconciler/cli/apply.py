@@ -145,12 +145,26 @@ def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple
             soft_wrap=True,
         )
     standings = {name: s for name, s in standings.items() if name not in foreign}
-    wrong = {name: s for name, s in standings.items() if not s.as_declared}
+    rolling = {n: s for n, s in standings.items() if s.rolling_out}
+    for name, stands in rolling.items():
+        line = f"… {name}: {stands.message}"
+        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    wrong = {n: s for n, s in standings.items() if not s.as_declared and n not in rolling}
     for (reason, why), names in _alike(wrong, told).items():
         mark, style = ("…", "yellow") if reason == "Frozen" else ("✗", "red")
         line = f"{mark} {some(names)}: {reason}: {why}"
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     count = len(standings)
+    if rolling and not wrong:
+        verb = "is" if len(rolling) == 1 else "are"
+        console.print(
+            f"{len(rolling)} of {count} {verb} being rolled out, which goes on by itself while"
+            f" `reconciler watch` runs: {', '.join(rolling)}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        return 0
     if wrong:
         verb = "is" if len(wrong) == 1 else "are"
         console.print(

@@ -23,6 +23,14 @@ def run(model: str, number: int | None, reason: str | None) -> int:
     assert champion is not None
     if not done.changed:
         return tell(about, done, f"version {champion.number} of {model} is in production already")
+    if done.before and done.before.challenger and done.before.champion == champion:
+        number = done.before.challenger.version
+        said = (
+            f"version {number} of {model} is withdrawn, and version {champion.number} answers every"
+            f" request; its rollout is not begun again under these settings, unless `reconciler"
+            f" retry {model}` asks for it"
+        )
+        return tell(about, done, said)
     former = done.before.champion if done.before else None
     assert former is not None
     what = "what HEAD declares" if isinstance(about.desired, Desired) else "that version"

@@ -100,6 +100,9 @@ class Steering:
     def rollback(self, number: int | None, reason: str, fetch: Callable[[Version], object]) -> Done:
         """Put an earlier version in production, and hold what it steps in for.
 
+        While another is rolled out, the earlier version is the one that is in production still:
+        the challenger is withdrawn.
+
         Args:
             number: Which one; None: the last that was in production before.
             reason: Why, for the record.
@@ -109,6 +112,8 @@ class Steering:
             UsageError: There is none to go back to.
         """
         seen = self._known(self._store.read().records.get(self._name))
+        if steering.withdraws(seen, number):
+            return self._withdraw(seen, reason)
         target = steering.rollback_target(seen, number, self._fingerprint)
         if target == seen.champion:
             return Done(seen, seen, None)
@@ -123,11 +128,18 @@ class Steering:
 
         return self._change(change)
 
+    def _withdraw(self, seen: Record, reason: str) -> Done:
+        def change(found: Record | None) -> Record:
+            record = self._unless_moved(found, seen)
+            return steering.challenger_withdrawn(record, reason, self._by)
+
+        return self._change(change)
+
     def promote(self, number: int | None, reason: str, fetch: Callable[[Version], object]) -> Done:
-        """Put a version in production that the gate could not decide about.
+        """Put a version in production that the gate could not decide about, or the challenger.
 
         Args:
-            number: Which one; None: the one that is declared.
+            number: Which one; None: the challenger, else the one that is declared.
             reason: Why, for the record.
             fetch: Raises where the bundle is not to be had: then nothing changes.
 
@@ -174,13 +186,18 @@ class Steering:
 
     def _unless_moved(self, found: Record | None, seen: Record) -> Record:
         record = self._known(found)
-        if record.champion != seen.champion:
+        if record.champion != seen.champion or _rival(record) != _rival(seen):
             raise UsageError(
-                f"another version of {self._name} went into production meanwhile",
+                f"the rollout of {self._name} has ended meanwhile, or another version is in"
+                " production",
                 reason="Overtaken",
                 hint=f"look again: `reconciler history {self._name}`",
             )
         return record
+
+
+def _rival(record: Record) -> int | None:
+    return record.challenger.version if record.challenger else None
 
 
 def _number(record: Record | None) -> int | None:

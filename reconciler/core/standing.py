@@ -13,6 +13,12 @@ from reconciler.core.target_plan import AT_REST, ROLLING, ROLLING_STALLED, Targe
 GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewhere"})
 #: Reasons of a release plan that a person has stopped.
 _HELD = frozenset({"Held", "Suspended"})
+#: How a model fares that is served, by its release plan; any other is healthy.
+_SERVED = {
+    **dict.fromkeys(_HELD, Health.SUSPENDED),
+    "RollingOut": Health.PROGRESSING,
+    "OutOfPolicy": Health.DEGRADED,
+}
 #: Reasons under which a model is on its way, by itself.
 MOVING = frozenset(
     {
@@ -43,6 +49,11 @@ class Standing:
         """Return whether nothing is left to do and nothing is wrong."""
         well = (Health.HEALTHY, Health.SUSPENDED, Health.UNKNOWN)
         return self.sync is Sync.SYNCED and self.health in well
+
+    @property
+    def rolling_out(self) -> bool:
+        """Return whether a version is on its way into production, and all is well so far."""
+        return self.reason == "RollingOut" and self.health is not Health.DEGRADED
 
 
 def standing(release: Plan, target: TargetPlan, champion: str | None, now: datetime) -> Standing:
@@ -79,12 +90,8 @@ def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
             return Health.UNKNOWN
         return Health.PROGRESSING if release.reason in MOVING else Health.MISSING
     match target.reason:
-        case "Settled" if release.reason in _HELD:
-            return Health.SUSPENDED
-        case "Settled" if release.reason == "RollingOut":
-            return Health.PROGRESSING
         case "Settled":
-            return Health.HEALTHY if release.reason != "OutOfPolicy" else Health.DEGRADED
+            return _SERVED.get(release.reason, Health.HEALTHY)
         case "RolloutStalled":
             return Health.SUSPENDED
         case "RollOut" | "RollingOut":

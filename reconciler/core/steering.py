@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from reconciler.core import record as records
+from reconciler.core import rollouts
 from reconciler.core.record import Hold, Outcome, Promotion, Record, Version
 from reconciler.errors import UsageError
 
@@ -107,22 +108,47 @@ def rolled_back(record: Record, number: int, hold: Hold, revision: str) -> Recor
     return records.with_hold(records.attempt(record, revision), hold)
 
 
+def withdraws(record: Record, number: int | None) -> bool:
+    """Return whether a rollback is one of the challenger: the champion stays.
+
+    Args:
+        record: The record before.
+        number: The version that is asked for; None: whichever was there before.
+    """
+    champion = record.champion
+    stays = champion is not None and number in (None, champion.number)
+    return record.challenger is not None and stays
+
+
+def challenger_withdrawn(record: Record, reason: str, by: str) -> Record:
+    """Return the record with its challenger withdrawn by hand, and remembered as that."""
+    told = f"rolled back by {by}: {reason}" if reason else f"rolled back by {by}"
+    return rollouts.withdrawn(record, "RolledBack", told)
+
+
 def promotable(record: Record, number: int | None, declared: str | None) -> Version:
     """Return the version that a person may release although the gate could not tell.
 
+    One that is being rolled out may be released before its rollout is over.
+
     Args:
         record: The model's record.
-        number: Which one; None: the one that is declared.
+        number: Which one; None: the challenger, else the one that is declared.
         declared: Fingerprint of what the tracked branch declares; None: nothing valid.
 
     Raises:
         UsageError: The gate did tell, it is not what is declared, or a hold stands against it.
     """
-    version = _asked(record, number, declared)
+    rival = rollouts.challenger(record)
+    if rival is not None and number in (None, rival.number):
+        version = rival
+    else:
+        rival, version = None, _asked(record, number, declared)
     model, count = record.model, version.number
     if record.champion is not None and count == record.champion.number:
         return version
-    if version.outcome is not Outcome.INCONCLUSIVE or version.judged is None:
+    undecided = version.outcome is Outcome.INCONCLUSIVE and version.judged is not None
+    if rival is None and not undecided:
         raise UsageError(
             f"version {count} of {model} is not promoted: it {_fate(version)}",
             reason="NotInconclusive",
@@ -143,7 +169,7 @@ def promotable(record: Record, number: int | None, declared: str | None) -> Vers
 
 
 def promoted(record: Record, number: int, by: str, reason: str, now: datetime, at: str) -> Record:
-    """Return the record with an inconclusive version as champion, on a person's word.
+    """Return the record with an inconclusive version, or the challenger, as champion.
 
     Args:
         record: The record before.
@@ -154,8 +180,7 @@ def promoted(record: Record, number: int, by: str, reason: str, now: datetime, a
         at: The commit that declares it.
     """
     version = kept(record, number)
-    assert version.judged is not None
-    word = Promotion(reason=reason, by=by, since=now, judged=version.judged)
+    word = Promotion(reason=reason, by=by, since=now, judged=version.judged or "")
     vouched = version.model_copy(update={"promotion": word})
     return records.promote(records.with_version(record, vouched), number, at)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reconciler.core import rollouts
+from reconciler.core.actions import Challenge
 from reconciler.core.plan import Desired, Invalid, Plan
 from reconciler.core.record import Outcome, Record, Version
 from reconciler.core.standing import GOOD
@@ -79,7 +81,7 @@ class Why:
 
 def why(facts: Facts) -> Why:
     """Return what a model waits for, since when, and what would change that."""
-    for rule in (_kept_back, _moving, _resting, _judged, _stopped):
+    for rule in (_kept_back, _moving, _rolling, _resting, _judged, _stopped):
         if (found := rule(facts)) is not None:
             return found
     plan = facts.plan
@@ -129,12 +131,34 @@ def _next(facts: Facts) -> str:
             return f"to be trained: there is no artifact of what HEAD ({revision}) declares"
         case "NotJudged":
             return "to be judged: the gate has not answered the rules that HEAD declares"
+        case "Passed" if any(isinstance(action, Challenge) for action in plan.actions):
+            return "to be rolled out: the gate let it through"
         case "Passed":
             return "to be released: the gate let it through"
         case "NotDeclared":
             return "to be retired: no spec declares it any more"
         case _:
             return f"for its next step: {plan.message}"
+
+
+def _rolling(facts: Facts) -> Why | None:
+    """Tell of a rollout that goes on, and of one that was withdrawn."""
+    plan, name = facts.plan, facts.name
+    if plan.reason == "RollingOut":
+        then = (
+            "it goes on as its requests are counted, by a daemon that runs"
+            f" (`reconciler watch`); `reconciler promote {name} --reason …` ends it at once, and"
+            f" `reconciler rollback {name}` withdraws it"
+        )
+        return _why(facts, f"waits for its rollout: {plan.message}", None, then)
+    if plan.reason != "Withdrawn":
+        return None
+    stays = f", and version {facts.champion.number} stays in production" if facts.champion else ""
+    then = (
+        "a commit that changes the model or its rollout would change that, and `reconciler retry"
+        f" {name}` tries once more{stays}"
+    )
+    return _why(facts, f"waits for a person: {plan.message}", facts.decided, then)
 
 
 def _resting(facts: Facts) -> Why | None:
@@ -215,7 +239,8 @@ def _held(facts: Facts) -> Why:
     hold = whole or next((h for h in holds if fingerprint in h.against), holds[-1])
     ends = f"`reconciler resume {facts.name}` ends that"
     then = ends if whole else f"{ends}, and so does a commit that declares another model"
-    waits = f"waits for a person: it is held by {hold.by} ({hold.reason})"
+    going = f"; meanwhile {said}" if facts.record and (said := rollouts.said(facts.record)) else ""
+    waits = f"waits for a person: it is held by {hold.by} ({hold.reason}){going}"
     return _why(facts, waits, hold.since, then)
 
 

@@ -70,7 +70,7 @@ def promote(
         typer.Argument(metavar="[VERSION]", help="Which one; default: what HEAD declares."),
     ] = None,
 ) -> None:
-    """Release a version that the gate could not decide about. Writes your word to its record.
+    """Release what the gate left open, or end a rollout now. Writes your word to its record.
 
     What failed or was rejected cannot be promoted: change its rule and commit.
     """
