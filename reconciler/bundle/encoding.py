@@ -56,6 +56,23 @@ def _height(signature: Signature, rows: Mapping[str, Any]) -> int:
     return next(iter(sizes.values()))
 
 
+def rounded(signature: Signature) -> frozenset[str]:
+    """Return the inputs whose values are rounded to float32 on their way in."""
+    columns = (column for tensor in signature.tensors for column in tensor.columns)
+    return frozenset(c.input for c in columns if c.rounded and c.part is None)
+
+
+def fits(item: Input, values: list[Any], *, rounded: bool) -> bool:
+    """Return whether `encode` takes these values for one input, which is `rounded` or not."""
+    try:
+        array = _READERS[item.type](item, values)
+        if rounded:
+            round32(array, item.name)
+    except UsageError:
+        return False
+    return True
+
+
 def _column(item: Input, rows: Mapping[str, Any], height: int) -> Array:
     if item.name in rows:
         values = rows[item.name]
@@ -98,6 +115,12 @@ def bad(message: str) -> UsageError:
     return UsageError(message, reason="BadInput", hint="signature.json lists the inputs")
 
 
+def _shown(value: object) -> str:
+    if isinstance(value, list | dict):  # it may be nested deeper than can be printed
+        return "a list" if isinstance(value, list) else "an object"
+    return f"{value!r:.60}"
+
+
 def _listed(values: Any) -> list[Any]:
     if isinstance(values, (str, bytes)):
         raise bad("a column is a text, not a sequence of values")
@@ -138,7 +161,7 @@ def _number(item: Input, value: object) -> float:
                 return float(value)
         case _:
             pass
-    raise bad(f"{item.name}: {value!r:.60} is not a number")
+    raise bad(f"{item.name}: {_shown(value)} is not a number")
 
 
 def _integers(item: Input, values: Any) -> Floats:
@@ -166,7 +189,7 @@ def _boolean(item: Input, value: object) -> float:
         case float() if value != value:
             return float("nan")
         case _:
-            raise bad(f"{item.name}: {value!r:.60} is not true or false")
+            raise bad(f"{item.name}: {_shown(value)} is not true or false")
 
 
 def _texts(item: Input, values: Any) -> Array:
@@ -190,13 +213,13 @@ def _text(item: Input, value: object) -> str:
             return str(int(value))
         case _:
             pass
-    raise bad(f"{item.name}: {value!r:.60} is not a text")
+    raise bad(f"{item.name}: {_shown(value)} is not a text")
 
 
 def _moments(item: Input, values: Any) -> Array:
     try:
         listed = [dates.moment(value) for value in _listed(values)]
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # the first hours of the year 1, in another zone
         raise bad(f"{item.name}: {error}") from error
     _check_nulls(item, sum(value is None for value in listed))
     return np.array(listed, dtype="datetime64[us]")

@@ -83,10 +83,15 @@ class Predictor:
         Raises:
             UsageError: `BadInput`, naming the field that does not fit the signature.
         """
-        tensors = self._fast(row)
-        if tensors is None:
+        answer = self.predict_plain(row)
+        if answer is None:
             return self.predict({name: [value] for name, value in row.items()})
-        return self._answer(self._run(tensors))
+        return answer
+
+    def predict_plain(self, row: Mapping[str, object]) -> Predictions | None:
+        """Return the answer for one row that has every field in its usual type; None for others."""
+        tensors = self._fast(row)
+        return None if tensors is None else self._answer(self._run(tensors))
 
     def predict_matrix(self, numbers: Array) -> Predictions:
         """Return the answers for rows of which every feature is numeric; see `takes_matrix`.
