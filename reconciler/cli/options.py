@@ -84,6 +84,16 @@ Memory = Annotated[
     ),
 ]
 
+MaxBody = Annotated[
+    int | None,
+    typer.Option(
+        "--max-body",
+        metavar="SIZE",
+        parser=_bytes,
+        help="Size that the body of a request may have, such as 4M or 512Ki. Default: 16Mi.",
+    ),
+]
+
 
 class Shell(StrEnum):
     """Shells that can complete."""

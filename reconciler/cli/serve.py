@@ -22,6 +22,7 @@ from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.events import Happened, Listen
 from reconciler.serving import succession
 from reconciler.serving.crew import Crew
+from reconciler.serving.limits import Limits
 from reconciler.serving.lines import Message
 from reconciler.serving.metrics import Totals
 from reconciler.serving.server import Server
@@ -40,6 +41,7 @@ class Request:
     """0: any that is free."""
     workers: int
     interval_s: float
+    limits: Limits = field(default_factory=Limits)
     fd: int | None = None
     """An open socket to serve on; None: one is opened."""
     leash: int | None = None
@@ -76,10 +78,11 @@ def _made(
     site: Site, request: Request, listen: socket.socket, guard: Guard, log: Listen
 ) -> tuple[Server, Crew]:
     totals = Totals()
+    limits = request.limits
 
     def settings(listening: int, link: int) -> Settings:
         made = Settings(
-            listening, link, body=16 << 20, rows=100_000, seconds=30.0,
+            listening, link, limits.body, limits.rows, limits.seconds,
             succession=str(lock), about=about,
         )  # fmt: skip
         return guard.applied(made)

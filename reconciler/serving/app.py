@@ -68,7 +68,16 @@ def routes(shop: Shop) -> list[Route]:
     async def metrics(_: Request) -> Response:
         return Response(await shop.summed("metrics"), media_type=_METRICS)
 
-    return [Route("/status", status), Route("/metrics", metrics), *paths.routes(shop)]
+    async def nowhere(_: Request) -> Response:
+        raise HTTPException(404)  # a POST comes here by no other way
+
+    return [
+        Route("/status", status),
+        Route("/metrics", metrics),
+        Route("/predict/{model}", nowhere, methods=["POST"]),
+        Route("/predict/{model}/versions/{version}", nowhere, methods=["POST"]),
+        *paths.routes(shop),
+    ]
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import asyncio
+import types
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    MutableMapping,
+)
 from contextvars import ContextVar
 from typing import Any
 
 import orjson
 
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.serving.fields import BadRows
 from reconciler.serving.refusal import Refused
 
 Scope = MutableMapping[str, Any]
@@ -43,13 +53,42 @@ def announced(scope: Scope) -> int:
     return int(said) if said is not None and said.isdigit() else 0
 
 
-async def body(scope: Scope, receive: Receive, most: int) -> bytes:
+async def body(scope: Scope, receive: Receive, most: int, limit_s: float | None = None) -> bytes:
     """Return the whole body, of which no more than `most` bytes are taken.
 
+    Args:
+        scope: The request; `receive` as in the ASGI specification.
+        receive: Gives its parts.
+        most: Bytes.
+        limit_s: Seconds after which it must be there; None: whenever it comes.
+
     Raises:
-        Refused: 413: it is larger, or says that it will be.
+        Refused: 413: it is larger, or says that it will be; 408: it came too slowly.
         Gone: The client has left.
     """
+    reading = _body(scope, receive, most)
+    try:  # nearly always it came with the head: a timer would cost a third of such an answer
+        waits = reading.send(None)
+    except StopIteration as there:
+        whole: bytes = there.value
+        return whole
+    try:
+        async with asyncio.timeout(limit_s):
+            return await _resumed(reading, waits)
+    except TimeoutError as error:
+        message = f"the body did not come within {limit_s:g} s"
+        raise Refused(408, message, reason="TimedOut") from error
+
+
+@types.coroutine
+def _resumed(reading: Coroutine[Any, Any, bytes], waits: Any) -> Generator[Any, Any, bytes]:
+    """Await the rest of a coroutine that has come to a stop at `waits`."""
+    yield waits
+    whole: bytes = yield from reading
+    return whole
+
+
+async def _body(scope: Scope, receive: Receive, most: int) -> bytes:
     if announced(scope) > most:
         raise too_large(most)
     message = await receive()
@@ -98,7 +137,10 @@ def refusal(error: ReconcilerError) -> tuple[int, bytes, list[Header]]:
     REFUSED.set((status, error.reason))
     own = error.headers if isinstance(error, Refused) else ()
     retry = [(b"retry-after", b"1")] if status == 503 and not own else []
-    content = orjson.dumps({"error": told(error), "reason": error.reason})
+    said: dict[str, Any] = {"error": told(error), "reason": error.reason}
+    if isinstance(error, BadRows):
+        said["problems"] = error.plain()
+    content = orjson.dumps(said)
     return status, content, [JSON, *retry, *own]
 
 

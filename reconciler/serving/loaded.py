@@ -12,6 +12,7 @@ from reconciler.bundle.golden import Examples
 from reconciler.bundle.predictor import Predictor, open_bundle
 from reconciler.bundle.signature import Signature
 from reconciler.errors import ReconcilerError, TerminalError
+from reconciler.serving.fields import Fields
 from reconciler.serving.table import Entry
 
 #: Answers that take longer than this run apart: until they are there, nobody else would be served.
@@ -45,6 +46,7 @@ class Loaded:
         self.digest = entry.digest
         self.entry = entry
         self.predictor = predictor
+        self.fields = Fields(predictor.signature)
         self.examples = examples
         self.load_s = load_s
         self.size = size

@@ -2,66 +2,127 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from reconciler.bundle.predictor import Predictions
+from reconciler.bundle.signature import Label
 from reconciler.errors import UsageError
+from reconciler.serving import rows as reading
 from reconciler.serving.answering import Answered, Ask
-from reconciler.serving.http import JSON, Receive, Scope, Send, answer, body, header
+from reconciler.serving.fields import BadRows
+from reconciler.serving.http import JSON, Receive, Scope, Send, answer, body
 from reconciler.serving.loaded import Loaded
+from reconciler.serving.refusal import Refused
+from reconciler.serving.rows import Row
 from reconciler.serving.shop import Shop
 
-Row = dict[str, Any]
+#: The form of an id that is taken over from a client: printable, without blanks.
+ID = re.compile(rb"[\x21-\x7e]{1,128}")
+
+_VERSIONS = "/versions/"
+_MEDIA = re.compile(rb"\s*application/(json|[\w.-]+\+json)\s*(;.*)?", re.IGNORECASE)
+#: Bodies of more bytes, and answers of more rows, are read and written apart from the loop.
+_LARGE, _MANY = 1 << 18, 512
 
 
-async def predict(shop: Shop, model: str, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request; see `app` for what is done with what it raises."""
-    rows = _rows(await body(scope, receive, shop.limits.body))
-    given = header(scope, b"x-request-id")
-    asked = given.decode("latin-1") if given else shop.ids.next()
-    key = header(scope, b"x-request-key")
+async def predict(shop: Shop, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request.
+
+    Args:
+        shop: What answers.
+        path: `<name>` or `<name>/versions/<version>`.
+        scope: The request; `receive` and `send` as in the ASGI specification.
+
+    Raises:
+        ReconcilerError: Why there is no answer; see `app` for what is made of it.
+    """
+    headers = dict(scope["headers"])
+    _check_media(headers.get(b"content-type", b"application/json"))
+    content = await body(scope, receive, shop.limits.body, shop.limits.seconds)
+    rows = await _read(content, shop.limits.rows)
+    asked = _id(headers.get(b"x-request-id")) or shop.ids.next()
+    key = headers.get(b"x-request-key")
+    model, version = _split(path)
     ask = Ask(
         model,
-        None,
+        version,
         key.decode("latin-1") if key else asked,
         len(rows),
-        probe=header(scope, b"x-reconciler-probe") is not None,
+        probe=b"x-reconciler-probe" in headers,
     )
-
-    def work(loaded: Loaded) -> Predictions:
-        if len(rows) == 1:
-            return loaded.predictor.predict_one(rows[0])
-        names = [item.name for item in loaded.signature.inputs]
-        return loaded.predictor.predict({n: [row.get(n) for row in rows] for n in names})
-
-    answered = await shop.answering.answer(ask, work)
-    content = orjson.dumps(_shown(model, asked, answered), option=orjson.OPT_SERIALIZE_NUMPY)
-    await answer(send, 200, content, [JSON])
+    answered = await shop.answering.answer(ask, lambda loaded: ask_version(loaded, rows))
+    if len(rows) > _MANY:
+        content = await asyncio.to_thread(_shown, model, asked, answered)
+    else:
+        content = _shown(model, asked, answered)
+    told = (b"x-model-version", answered.loaded.version.encode())
+    await answer(send, 200, content, [JSON, told, (b"x-request-id", asked.encode())])
 
 
-def _rows(content: bytes) -> list[Row]:
+def ask_version(loaded: Loaded, rows: Sequence[Row]) -> Predictions:
+    """Return what a version answers to rows; BadRows, with every problem, where it does not."""
+    fields = loaded.fields
+    if len(rows) == 1 and len(rows[0]) == fields.count:  # as many as there are: none is unknown
+        found = loaded.predictor.predict_plain(rows[0])
+        if found is not None:
+            return found
+    columns = fields.columns(rows)
     try:
-        value = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise UsageError(f"the body is not JSON: {error}", reason="BadJson") from error
-    rows = value if isinstance(value, list) else [value]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise UsageError("wanted one object with the fields of a row, or a list", reason="BadInput")
-    return rows
+        return loaded.predictor.predict(columns)
+    except UsageError as error:
+        problems = fields.problems(rows)
+        if not problems:
+            raise
+        raise BadRows(problems) from error
 
 
-def _shown(model: str, asked: str, answered: Answered) -> dict[str, Any]:
+def names_of(classes: Sequence[Label]) -> list[str]:
+    """Return the names of classes in JSON, where a key is always a text."""
+    return [str(one).lower() if isinstance(one, bool) else str(one) for one in classes]
+
+
+def _check_media(given: bytes) -> None:
+    if given != JSON[1] and _MEDIA.fullmatch(given) is None:
+        said = given[:60].decode("latin-1")
+        raise Refused(
+            415,
+            f"the content type is {said}; wanted application/json",
+            reason="NotJson",
+            hint="curl --json, or -H 'content-type: application/json'",
+        )
+
+
+async def _read(content: bytes, most: int) -> list[Row]:
+    if len(content) > _LARGE:
+        return await asyncio.to_thread(reading.read, content, most)
+    return reading.read(content, most)
+
+
+def _id(given: bytes | None) -> str | None:
+    return given.decode() if given is not None and ID.fullmatch(given) else None
+
+
+def _split(path: str) -> tuple[str, str | None]:
+    model, found, version = path.partition(_VERSIONS)
+    return model, version if found else None
+
+
+def _shown(model: str, asked: str, answered: Answered) -> bytes:
     predictions = answered.predictions
     values = predictions.values.tolist()
     shown: list[dict[str, Any]]
     if predictions.probabilities is None or predictions.classes is None:
         shown = [{"prediction": value} for value in values]
     else:
-        names = [str(name) for name in predictions.classes]
+        names = names_of(predictions.classes)
         shown = [
             {"prediction": value, "probabilities": dict(zip(names, row, strict=True))}
             for value, row in zip(values, predictions.probabilities.tolist(), strict=True)
         ]
-    return {"model": model, "version": answered.loaded.version, "id": asked, "predictions": shown}
+    version = answered.loaded.version
+    return orjson.dumps({"model": model, "version": version, "id": asked, "predictions": shown})

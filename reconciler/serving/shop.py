@@ -12,20 +12,11 @@ from reconciler.serving.access import Door
 from reconciler.serving.answering import Answering
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
+from reconciler.serving.limits import Limits
 from reconciler.serving.meter import Meter
 
 #: Asks the supervisor for what it knows of all workers: `status` or `metrics`.
 Summed = Callable[[str], Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one request may ask for."""
-
-    body: int = 16 << 20
-    """Bytes."""
-    rows: int = 100_000
-    seconds: float = 30.0
 
 
 class Ids:

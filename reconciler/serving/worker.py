@@ -28,12 +28,13 @@ from reconciler.serving.app import App
 from reconciler.serving.draining import Draining
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
+from reconciler.serving.limits import Limits
 from reconciler.serving.loaded import Loaded, load
 from reconciler.serving.meter import Meter
 from reconciler.serving.rates import Rates
 from reconciler.serving.refusal import not_ready
 from reconciler.serving.settings import DRAIN_S, Settings, from_text
-from reconciler.serving.shop import Ids, Limits, Shop
+from reconciler.serving.shop import Ids, Shop
 from reconciler.serving.succession import succeeded
 from reconciler.serving.table import Entry, Route
 from reconciler.serving.tallies import Tallies

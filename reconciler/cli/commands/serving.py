@@ -11,6 +11,7 @@ from reconciler.cli.options import (
     Anonymous,
     Jobs,
     LogFormat,
+    MaxBody,
     ProbesHost,
     ProbesPort,
     Rate,
@@ -44,15 +45,30 @@ def serve(
     anonymous: Anonymous = False,
     rate: Rate = None,
     allow_host: AllowHost = None,
+    max_body: MaxBody = None,
+    max_rows: Annotated[
+        int, typer.Option("--max-rows", metavar="N", min=1, help="Rows that a request may have.")
+    ] = 100_000,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=0.01,
+            help="How long a request may take to come, and an answer to be found.",
+        ),
+    ] = 30.0,
     fd: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
     leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
 ) -> None:
     """Serve what is released: predictions over HTTP, from the records on `deployed`."""
     from reconciler.cli import serve as verb
     from reconciler.cli.guarding import Access
+    from reconciler.serving.limits import Limits
 
     access = Access(tokens, anonymous, rate, tuple(allow_host or ()))
-    asked = verb.Request(host, port, workers, interval, fd, leash, log_format, access)
+    limits = Limits(max_body or 16 << 20, max_rows, timeout)
+    asked = verb.Request(host, port, workers, interval, limits, fd, leash, log_format, access)
     raise typer.Exit(verb.run(asked))
 
 
