@@ -1,4 +1,4 @@
-# The two commands of the README are `make run` and `make test`; both set up what they need.
+# The commands of the README are `make run`, `make up` and `make test`; all set up what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -7,10 +7,13 @@ JOBS ?=
 
 export PATH := $(BIN):$(PATH)
 
-.PHONY: run test check fast slow bench clean
+.PHONY: run up test check fast slow bench clean
 
 run: $(VENV)/.run
 	@$(BIN)/python examples/run.py $(if $(JOBS),--jobs $(JOBS))
+
+up: $(VENV)/.run
+	@$(BIN)/reconciler up $(if $(JOBS),--jobs $(JOBS))
 
 test: check fast slow
 
