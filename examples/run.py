@@ -9,9 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -100,8 +100,9 @@ def main(words: list[str]) -> int:
         done = [reconciled()]
         say("\n$ reconciler status")
         subprocess.run((PROGRAM, "status"), cwd=HERE.parent, check=False)
+        say("")
         for table in sorted(HERE.glob("*.csv")):
-            answer = patiently(lambda table=table: predicted(url, table))
+            answer = patiently(partial(predicted, url, table))
             say(f"{url}/predict/{table.stem}: {answer}")
             done.append(answer is not None)
         say("")
