@@ -80,8 +80,16 @@ def _column(item: Input, rows: Mapping[str, Any], height: int) -> Array:
         values = [None] * height
     else:
         raise bad(f"{item.name}: the field is missing")
-    read = _READERS[item.type]
     return read(item, values)
+
+
+def read(item: Input, values: Any) -> Array:
+    """Return the values of one input: floats, texts or moments.
+
+    Raises:
+        UsageError: `BadInput`, naming the input: a value is missing, or not of its type.
+    """
+    return _READERS[item.type](item, values)
 
 
 def _stack(tensor: Tensor, columns: Mapping[str, Array], height: int) -> Array:
@@ -173,6 +181,8 @@ def _integers(item: Input, values: Any) -> Floats:
 
 
 def _booleans(item: Input, values: Any) -> Floats:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "b":
+        return values.astype(np.float64)
     array = np.array([_boolean(item, v) for v in _listed(values)], dtype=np.float64)
     _check_nulls(item, int(np.isnan(array).sum()))
     return array

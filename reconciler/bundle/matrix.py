@@ -23,6 +23,11 @@ TensorEncoder = Callable[[Array], Array]
 _NUMERIC = ("number", "integer", "boolean")
 #: A float of one of these widths in bits is a float32 without rounding.
 _NARROW = (np.dtype(np.float32), np.dtype(np.float16))
+#: Numbers below this are finite as float32; a sum of squares below its square has no others.
+_FINITE = 1e38
+_SAFE = _FINITE**2
+#: So many numbers are quicker to square and add up than to compare.
+_FEW = 4096
 
 
 def encoder(sign: Signature) -> Encoder | None:
@@ -58,14 +63,22 @@ def _quick(sign: Signature) -> Callable[[Array], dict[str, Array] | None] | None
     def encode(matrix: Array) -> dict[str, Array] | None:
         if matrix.dtype.kind not in "iuf":
             return None
-        with np.errstate(over="ignore"):
-            exact = not rounded or matrix.dtype in _NARROW
-            numbers = (matrix if exact else matrix.astype(np.float32)).astype(np.float64, order="C")
-        if not np.isfinite(numbers).all():
+        numbers = matrix.astype(np.float64, order="C")
+        if not _safe(numbers):
             return None
+        if rounded and matrix.dtype not in _NARROW:
+            numbers = numbers.astype(np.float32).astype(np.float64)
         return {name: numbers if at is None else numbers[:, at] for name, at in places}
 
     return encode
+
+
+def _safe(numbers: Array) -> bool:
+    """Return whether all numbers are finite, as float32 too."""
+    if numbers.size <= _FEW:
+        flat = numbers.ravel()
+        return bool(flat.dot(flat) < _SAFE)
+    return bool((np.abs(numbers) < _FINITE).all())
 
 
 def _places(sign: Signature, tensor: Tensor) -> list[int] | None:

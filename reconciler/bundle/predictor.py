@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from reconciler.bundle import encoding, matrix, native, quick, signature
 from reconciler.bundle.manifest import Manifest, verify
-from reconciler.bundle.signature import PREDICTION, PROBABILITIES, Label, Signature
+from reconciler.bundle.signature import PREDICTION, PROBABILITIES, Input, Label, Signature, Tensor
+from reconciler.bundle.tensors import checked
 from reconciler.errors import TerminalError
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class Predictor:
         self._labels = None if sign.classes is None else label_array(sign.classes)
         self._fast = quick.encoder(sign)
         self._matrix = matrix.encoder(sign)
+        self.inputs: Mapping[str, Input] = {item.name: item for item in sign.inputs}
+        self.takes_matrix = self._matrix is not None
+        """Whether every feature is numeric, so that rows can be given as one matrix."""
+        self.tensors: Mapping[str, Tensor] = {tensor.name: tensor for tensor in sign.tensors}
 
     def predict(self, rows: Mapping[str, Any] | pl.DataFrame) -> Predictions:
         """Return the answers for a table given by columns.
@@ -106,10 +111,16 @@ class Predictor:
         tensors = self._matrix(numbers)
         return self._answer(self._run(tensors)) if len(numbers) == 1 else self.answer(tensors)
 
-    @property
-    def takes_matrix(self) -> bool:
-        """Whether every feature is numeric, so that rows can be given as one matrix."""
-        return self._matrix is not None
+    def predict_tensors(self, tensors: Mapping[str, Array]) -> Predictions:
+        """Return the answers for the tensors that the model itself takes.
+
+        Args:
+            tensors: By name, every one of them, as `tensors.checked` takes them.
+
+        Raises:
+            UsageError: `BadInput`, naming the tensor or the field that does not fit.
+        """
+        return self.answer(checked(self.signature, tensors))
 
     def _answer(self, raw: Sequence[Array]) -> Predictions:
         values = raw[0].ravel() if self._labels is None else self._labels[raw[0]]

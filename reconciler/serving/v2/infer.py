@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reconciler.bundle.predictor import Predictions
 from reconciler.serving.answering import Ask
-from reconciler.serving.http import Receive, Scope, Send, answer, body, header
+from reconciler.serving.http import Receive, Scope, Send, answer, body
 from reconciler.serving.loaded import Loaded
 from reconciler.serving.refusal import Refused
 from reconciler.serving.shop import Shop
 from reconciler.serving.v2.inputs import predict
 from reconciler.serving.v2.outputs import chosen
 from reconciler.serving.v2.request import parse
-from reconciler.serving.v2.response import response
+from reconciler.serving.v2.response import HEADER_LENGTH, response
 
 PREFIX, SUFFIX, _VERSIONS = "/v2/models/", "/infer", "/versions/"
 _PLAIN = (b"identity", b"")
@@ -28,22 +30,19 @@ async def infer(shop: Shop, path: str, scope: Scope, receive: Receive, send: Sen
         send: Takes the response.
     """
     model, versioned, version = path.partition(_VERSIONS)
-    _check_encoding(scope)
-    asked = parse(
-        await body(scope, receive, shop.limits.body),
-        header(scope, b"inference-header-content-length"),
-    )
+    headers = dict(scope["headers"])
+    _check_encoding(headers)
+    asked = parse(await body(scope, receive, shop.limits.body), headers.get(HEADER_LENGTH))
     if asked.rows > shop.limits.rows:
         raise _too_many(asked.rows, shop.limits.rows)
-    given = header(scope, b"x-request-id")
-    number = asked.id or (given.decode("latin-1") if given else shop.ids.next())
-    key = header(scope, b"x-request-key")
+    number = asked.id or headers.get(b"x-request-id", b"").decode("latin-1") or shop.ids.next()
+    key = headers.get(b"x-request-key", b"").decode("latin-1")
     ask = Ask(
         model,
         version if versioned else None,
-        key.decode("latin-1") if key else number,
+        key or number,
         asked.rows,
-        probe=header(scope, b"x-reconciler-probe") is not None,
+        probe=b"x-reconciler-probe" in headers,
     )
 
     def work(loaded: Loaded) -> Predictions:
@@ -51,12 +50,11 @@ async def infer(shop: Shop, path: str, scope: Scope, receive: Receive, send: Sen
 
     answered = await shop.answering.answer(ask, work)
     outputs = chosen(answered.predictions, asked.outputs, binary=asked.binary)
-    content, headers = response(model, answered.loaded.version, number, outputs)
-    await answer(send, 200, content, headers)
+    await answer(send, 200, *response(model, answered.loaded.version, number, outputs))
 
 
-def _check_encoding(scope: Scope) -> None:
-    found = header(scope, b"content-encoding")
+def _check_encoding(headers: Mapping[bytes, bytes]) -> None:
+    found = headers.get(b"content-encoding")
     if found is not None and found.strip().lower() not in _PLAIN:
         message = f"content encoding {found.decode('latin-1')!r:.40}, wanted none"
         raise Refused(415, message, reason="UnknownEncoding")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,16 +14,14 @@ from reconciler.serving.v2.tensors import Given, from_json
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One output that is asked for."""
 
     name: str
     binary: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
+class Inference(NamedTuple):
     """One inference request."""
 
     id: str | None
@@ -121,8 +118,7 @@ def _flag(parameters: Mapping[str, Any], key: str, *, default: bool) -> bool:
 
 
 def _input(item: dict[str, Any], tail: Tail) -> Given:
-    parameters = _parameters(item)
-    size = parameters.get("binary_data_size")
+    size = _parameters(item).get("binary_data_size") if "parameters" in item else None
     return from_json(item) if size is None else from_tail(item, size, tail)
 
 

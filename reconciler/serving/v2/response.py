@@ -12,7 +12,7 @@ from reconciler.serving.v2.binary import to_bytes
 from reconciler.serving.v2.outputs import Output
 
 _BINARY: Header = (b"content-type", b"application/octet-stream")
-_HEADER_LENGTH = b"inference-header-content-length"
+HEADER_LENGTH = b"inference-header-content-length"
 
 
 def response(
@@ -32,14 +32,16 @@ def response(
     content = orjson.dumps(value)
     if not tail:
         return content, [JSON]
-    header = (_HEADER_LENGTH, b"%d" % len(content))
+    header = (HEADER_LENGTH, b"%d" % len(content))
     return b"".join((content, *tail)), [_BINARY, header]
 
 
 def _shown(output: Output, tail: list[bytes]) -> dict[str, Any]:
-    values = output.values
-    shown = {"name": output.name, "datatype": output.datatype, "shape": values.shape}
-    if not output.binary:
-        return {**shown, "data": values.ravel().tolist()}
-    tail.append(to_bytes(output.datatype, values))
-    return {**shown, "parameters": {"binary_data_size": len(tail[-1])}}
+    name, datatype, values, binary = output
+    shown: dict[str, Any] = {"name": name, "datatype": datatype, "shape": values.shape}
+    if binary:
+        tail.append(to_bytes(datatype, values))
+        shown["parameters"] = {"binary_data_size": len(tail[-1])}
+    else:
+        shown["data"] = values.ravel().tolist()
+    return shown

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,99 +13,90 @@ import numpy.typing as npt
 from reconciler.serving.v2.datatypes import ALL, BOUNDS, FLOATS, wrong
 
 Array = npt.NDArray[Any]
-Flat = Array | list[Any]
 
-#: What JSON may hold for a datatype; null is a missing value, whatever the datatype.
-_FLOATS = frozenset({float, int, type(None)})
-_INTEGERS = frozenset({int, type(None)})
-_BOOLEANS = frozenset({bool, type(None)})
-_TEXTS = frozenset({str, type(None)})
 _MOST_DIMENSIONS = 8
+#: What JSON may hold for a datatype; null is a missing value, whatever the datatype.
+_KINDS: Mapping[str, frozenset[type]] = {
+    **dict.fromkeys(FLOATS, frozenset({float, int, type(None)})),
+    **dict.fromkeys(BOUNDS, frozenset({int, type(None)})),
+    "BOOL": frozenset({bool, type(None)}),
+    "BYTES": frozenset({str, type(None)}),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """One input of a request, its elements checked against its datatype and its shape."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
-    values: Flat
+    values: Array | list[Any]
     """All elements, row-major. A list from JSON, where None is a missing value, and for texts; an
     array from binary."""
 
-    def listed(self) -> list[Any]:
-        """Return the elements as Python's own objects."""
-        return self.values if isinstance(self.values, list) else self.values.tolist()
-
     def numbers(self) -> Array:
         """Return the elements of a numeric tensor as an array; a missing one is NaN."""
-        if not isinstance(self.values, list):
-            return self.values
-        return np.array(self.values, np.float64)
-
-
-def shape_of(name: str, value: object) -> tuple[int, ...]:
-    """Return a shape as it stands in a request; UsageError where it is none."""
-    if not isinstance(value, list) or not all(type(size) is int and size >= 0 for size in value):
-        raise wrong(f"input {name!r:.80}: shape {value!r:.60}, wanted a list of sizes from 0")
-    if not 1 <= len(value) <= _MOST_DIMENSIONS:
-        raise wrong(f"input {name!r:.80}: {len(value)} dimensions, wanted rows first, as in [1, 4]")
-    return tuple(value)
+        if type(self.values) is list:
+            return np.array(self.values, np.float64)
+        return np.asarray(self.values)
 
 
 def from_json(item: Mapping[str, Any]) -> Given:
     """Return a tensor whose elements stand in the JSON, flat or nested as its shape is."""
     name, datatype, shape = head(item)
     data = item.get("data")
-    if not isinstance(data, list):
+    if type(data) is not list:
         found = "no data" if data is None else f"data {data!r:.40}"
         raise wrong(f"input {name!r:.80}: {found}, wanted a list, or binary data")
-    flat = _flat(name, shape, data) if data and type(data[0]) is list else data
-    if len(flat) != prod(shape):
-        raise wrong(f"input {name!r:.80}: {len(flat)} elements for shape {list(shape)}")
-    _check(name, datatype, flat)
-    return Given(name, datatype, shape, flat)
+    if data and type(data[0]) is list:
+        data = _flat(name, shape, data)
+    if len(data) != prod(shape):
+        raise wrong(f"input {name!r:.80}: {len(data)} elements for shape {list(shape)}")
+    kinds = _KINDS[datatype]
+    if not kinds.issuperset(map(type, data)):
+        odd = next(value for value in data if type(value) not in kinds)
+        raise wrong(f"input {name!r:.80}: {odd!r:.60} is not of datatype {datatype}")
+    if datatype in BOUNDS:
+        _check_bounds(name, datatype, data)
+    return Given(name, datatype, shape, data)
 
 
 def head(item: Mapping[str, Any]) -> tuple[str, str, tuple[int, ...]]:
     """Return the name, the datatype and the shape of an input; UsageError where one is wrong."""
-    name, datatype = item.get("name"), item.get("datatype")
-    if not isinstance(name, str):
+    name, datatype, shape = item.get("name"), item.get("datatype"), item.get("shape")
+    if type(name) is not str:
         raise wrong(f"an input has the name {name!r:.60}, wanted a text")
-    if not isinstance(datatype, str) or datatype not in ALL:
+    if type(datatype) is not str or datatype not in ALL:
         wanted = ", ".join(sorted(ALL))
         raise wrong(f"input {name!r:.80}: datatype {datatype!r:.40}, wanted one of {wanted}")
-    return name, datatype, shape_of(name, item.get("shape"))
+    if type(shape) is not list:
+        raise _no_shape(name, shape)
+    for size in shape:
+        if type(size) is not int or size < 0:
+            raise _no_shape(name, shape)
+    if not 1 <= len(shape) <= _MOST_DIMENSIONS:
+        found = f"input {name!r:.80}: {len(shape)} dimensions"
+        raise wrong(f"{found}, wanted the rows, or the rows and the columns, as in [1, 4]")
+    return name, datatype, tuple(shape)
+
+
+def _no_shape(name: str, found: object) -> Exception:
+    return wrong(f"input {name!r:.80}: shape {found!r:.60}, wanted a list of sizes from 0")
 
 
 def _flat(name: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
     """Return the innermost elements of nested lists, every one of which is as its shape says."""
-    level = data
-    for depth, size in enumerate(shape):
-        if depth:
-            if not all(type(part) is list and len(part) == size for part in level):
-                raise wrong(f"input {name!r:.80}: data is not nested as shape {list(shape)} says")
-            level = list(chain.from_iterable(level))
-        elif len(level) != size:
-            raise wrong(f"input {name!r:.80}: {len(level)} rows for shape {list(shape)}")
-    return level
+    if len(data) != shape[0]:
+        raise wrong(f"input {name!r:.80}: {len(data)} rows for shape {list(shape)}")
+    for size in shape[1:]:
+        if not all(type(part) is list and len(part) == size for part in data):
+            raise wrong(f"input {name!r:.80}: data is not nested as shape {list(shape)} says")
+        data = list(chain.from_iterable(data))
+    return data
 
 
-def _check(name: str, datatype: str, flat: list[Any]) -> None:
-    """Let elements pass that are of their datatype."""
-    bounds = BOUNDS.get(datatype)
-    if datatype in FLOATS:
-        wanted = _FLOATS
-    elif bounds is not None:
-        wanted = _INTEGERS
-    else:
-        wanted = _BOOLEANS if datatype == "BOOL" else _TEXTS
-    if not wanted.issuperset(map(type, flat)):
-        odd = next(value for value in flat if type(value) not in wanted)
-        raise wrong(f"input {name!r:.80}: {odd!r:.60} is not of datatype {datatype}")
-    if bounds is not None:
-        low, high = bounds
-        for value in flat:
-            if value is not None and not low <= value <= high:
-                raise wrong(f"input {name!r:.80}: {value!r:.40} is beyond {datatype}")
+def _check_bounds(name: str, datatype: str, data: list[Any]) -> None:
+    low, high = BOUNDS[datatype]
+    for value in data:
+        if value is not None and not low <= value <= high:
+            raise wrong(f"input {name!r:.80}: {value!r:.40} is beyond {datatype}")
