@@ -53,6 +53,10 @@ class DaemonLog:
         """Have an event written; any thread may call it."""
         self._box.put(told(event, self._clock()))
 
+    def tell(self, item: Told) -> None:
+        """Have something written that is no event of a pass; any thread may call it."""
+        self._box.put(item)
+
     def _write(self, batch: Sequence[Told], lost: int) -> None:
         self._unwritten += lost
         for item in batch:

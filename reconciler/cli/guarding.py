@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from reconciler.adapters.tokens import TokenFile
@@ -12,6 +13,7 @@ from reconciler.controller.events import Happened, Listen
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.serving.rates import shared
 from reconciler.serving.settings import Settings
+from reconciler.serving.tls import Certificate
 
 _OURS = ("localhost", "127.0.0.1", "::1")
 
@@ -28,6 +30,56 @@ class Access:
     """Requests per second for each token or address; None: any."""
     hosts: tuple[str, ...] = ()
     """Names that the server goes by, beside those of this machine."""
+    tls: Certificate | None = None
+    share: float | None = None
+    """Of the requests that were answered, how many are logged; None: none at all is."""
+
+
+def access(
+    tokens: Path | None = None,
+    *,
+    anonymous: bool = False,
+    rate: float | None = None,
+    hosts: Sequence[str] = (),
+    tls: tuple[Path | None, Path | None, Path | None] = (None, None, None),
+    log: str = "off",
+) -> Access:
+    """Return what the options of a server say.
+
+    Args:
+        tokens: `--tokens`.
+        anonymous: `--allow-anonymous`.
+        rate: `--rate`.
+        hosts: `--allow-host`.
+        tls: `--tls-cert`, `--tls-key` and `--tls-ca`.
+        log: `--access-log`.
+
+    Raises:
+        UsageError: They do not go together, or one is wrong.
+    """
+    return Access(tokens, anonymous, rate, tuple(hosts), _certificate(*tls), _share(log))
+
+
+def _certificate(cert: Path | None, key: Path | None, ca: Path | None) -> Certificate | None:
+    if cert is None and key is None and ca is None:
+        return None
+    if cert is None or key is None:
+        raise UsageError("TLS needs both --tls-cert and --tls-key", reason="NoCertificate")
+    return Certificate(
+        str(cert.absolute()), str(key.absolute()), None if ca is None else str(ca.absolute())
+    )
+
+
+def _share(text: str) -> float | None:
+    if text == "off":
+        return None
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise UsageError(f"--access-log {text}: wanted a share from 0 to 1, or off")
+    return found
 
 
 class Guard:
@@ -40,13 +92,15 @@ class Guard:
         tokens: The file of tokens where no other was asked for.
 
     Raises:
-        UsageError: Others could reach it, and there is no token.
+        UsageError: Others could reach it, and there is no token; or a file of TLS is wrong.
         ReconcilerError: The tokens cannot be read.
     """
 
     def __init__(self, access: Access, host: str, listen: socket.socket, tokens: Path) -> None:
         self.file = TokenFile((access.tokens or tokens).absolute())
         self._access = access
+        if access.tls is not None:
+            access.tls.context()
         self._rates = shared()
         self._mark = self.file.mark()
         known = self.file.read()
@@ -66,6 +120,7 @@ class Guard:
 
     def applied(self, settings: Settings) -> Settings:
         """Return the settings of a worker with what holds at its door."""
+        tls = self._access.tls
         return replace(
             settings,
             rates=self._rates,
@@ -74,7 +129,20 @@ class Guard:
             anonymous=self._access.anonymous,
             rate=self._access.rate,
             hosts=self.hosts,
+            tls=None if tls is None else asdict(tls),
+            share=self._access.share,
         )
+
+    @property
+    def scheme(self) -> str:
+        """What addresses of the server begin with."""
+        return "http" if self._access.tls is None else "https"
+
+    def warn(self, log: Listen) -> None:
+        """Say what a person should know who lets others reach the server."""
+        if not self.local and self._access.tls is None:
+            said = "tokens and rows can be read on their way: give `--tls-cert`, or a proxy's TLS"
+            log(Happened("NotEncrypted", said, good=False))
 
     def look(self, log: Listen) -> None:
         """Say so when the tokens have changed; workers see it for themselves."""

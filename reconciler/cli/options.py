@@ -62,6 +62,27 @@ AllowHost = Annotated[
     typer.Option("--allow-host", metavar="NAME", help="A name that the server goes by."),
 ]
 
+TlsCert = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", metavar="FILE", help="Serve over TLS with this certificate (PEM)."),
+]
+TlsKey = Annotated[
+    Path | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's key.")
+]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option("--tls-ca", metavar="FILE", help="Clients need a certificate of one of these."),
+]
+AccessLog = Annotated[
+    str,
+    typer.Option(
+        "--access-log",
+        metavar="SHARE",
+        help="Of the requests that were answered, log this share, 0 to 1, and of those that"
+        " failed all; or off.",
+    ),
+]
+
 
 def _bytes(text: str) -> int:
     from reconciler.adapters.machine import memory

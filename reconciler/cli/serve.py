@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,12 +15,13 @@ from reconciler import __version__
 from reconciler.adapters.binding import listening_socket, url
 from reconciler.adapters.holder import holder
 from reconciler.adapters.ref_watch import watching
+from reconciler.cli.access_log import write
 from reconciler.cli.daemon_log import DaemonLog
 from reconciler.cli.ending import asked_to_end
 from reconciler.cli.guarding import Access, Guard
 from reconciler.cli.options import LogFormat
 from reconciler.cli.wiring import Site, open_site
-from reconciler.controller.events import Happened, Listen
+from reconciler.controller.events import Happened
 from reconciler.serving import succession
 from reconciler.serving.crew import Crew
 from reconciler.serving.limits import Limits
@@ -58,6 +60,7 @@ def run(request: Request) -> int:
         listen = stack.enter_context(_listening(request))
         log = stack.enter_context(DaemonLog(request.log))
         guard = Guard(request.access, request.host, listen, site.workspace.tokens)
+        address = url(listen, guard.scheme)
         server, crew = _made(site, request, listen, guard, log)
         asked = stack.enter_context(asked_to_end(request.leash, crew.end_now))
         crew.start()
@@ -65,7 +68,8 @@ def run(request: Request) -> int:
         refs = stack.enter_context(watching(site.git, server.wake))
         server.start()
         stack.callback(server.end)
-        log(Happened("Started", f"process {os.getpid()} serves {site.root} on {url(listen)}"))
+        log(Happened("Started", f"process {os.getpid()} serves {site.root} on {address}"))
+        guard.warn(log)
         while not asked.wait():
             refs.renew()
             guard.look(log)
@@ -75,7 +79,7 @@ def run(request: Request) -> int:
 
 
 def _made(
-    site: Site, request: Request, listen: socket.socket, guard: Guard, log: Listen
+    site: Site, request: Request, listen: socket.socket, guard: Guard, log: DaemonLog
 ) -> tuple[Server, Crew]:
     totals = Totals()
     limits = request.limits
@@ -97,12 +101,6 @@ def _made(
         said = f"worker {pid} has ended with {code}, and is started again"
         log(Happened("WorkerLost", said, good=False))
 
-    def heard(message: Message) -> None:
-        if "loaded" in message:
-            server.heard()
-        if "metrics" in message:
-            totals.add(message["metrics"])
-
     def tell(reason: str, message: str) -> None:
         log(Happened(reason, message, good=False))
 
@@ -111,15 +109,38 @@ def _made(
         what = (
             f"{models} model{'' if models == 1 else 's'}" if models else "nothing is released yet"
         )
-        log(Happened("Ready", f"{url(listen)} answers: {what}"))
+        log(Happened("Ready", f"{url(listen, guard.scheme)} answers: {what}"))
 
     about, lock = _about(site), succession.place(site.workspace.base, listen)
     held: list[object] = []
     """Keeps the lock for as long as this runs."""
-    crew = Crew(listen, settings, request.workers, answer, lost, heard)
+    crew = Crew(
+        listen,
+        settings,
+        request.workers,
+        answer,
+        lost,
+        _hearing(totals, log, lambda: server.heard()),
+    )
     stock = Stock(site.artifacts.bundle, site.artifacts.gather)
     server = Server(site.store, stock, crew, tell, ready, request.interval_s)
     return server, crew
+
+
+def _hearing(
+    totals: Totals, log: DaemonLog, loaded: Callable[[], None]
+) -> Callable[[Message], None]:
+    """Return what takes in what workers say; `loaded` is called when one has loaded something."""
+
+    def heard(message: Message) -> None:
+        if "loaded" in message:
+            loaded()
+        if "metrics" in message:
+            totals.add(message["metrics"])
+        if "log" in message:
+            write(log, message["log"])
+
+    return heard
 
 
 def _about(site: Site) -> dict[str, Any]:

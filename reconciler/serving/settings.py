@@ -38,6 +38,8 @@ class Settings:
     rate: float | None = None
     hosts: tuple[str, ...] | None = None
     """These four: the rules at the door, see `access`."""
+    tls: Mapping[str, str] | None = None
+    """The files of `tls.Certificate`, by field; None: without TLS."""
     share: float | None = None
     """Of the requests that were answered, how many are told in the log; see `journal`."""
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,13 +19,13 @@ from typing import Any
 
 import uvicorn
 import uvloop
-from uvicorn.server import ServerState
 
 from reconciler.adapters.tokens import TokenFile
 from reconciler.serving import lines, table
 from reconciler.serving.access import Door
 from reconciler.serving.answering import Answering
 from reconciler.serving.app import App
+from reconciler.serving.connection import IDLE_S, Connection, Connections
 from reconciler.serving.draining import Draining
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
@@ -38,6 +39,7 @@ from reconciler.serving.shop import Ids, Shop
 from reconciler.serving.succession import succeeded
 from reconciler.serving.table import Entry, Route
 from reconciler.serving.tallies import Tallies
+from reconciler.serving.tls import Certificate, Renewed
 
 #: A worker without its supervisor goes on answering for so long: another one may be starting.
 ORPHAN_S = 3.0
@@ -59,7 +61,6 @@ class Worker:
         self._tallies = Tallies()
         self._told: bytes = b""
         self._fared: dict[str, int] = {}
-        self._state = ServerState()
         self._writer: asyncio.StreamWriter | None = None
         self._orphaned = False
         self._ready = asyncio.Event()
@@ -67,6 +68,8 @@ class Worker:
         self._ids = Ids()
         self._house = House(self._load, self._changed, self._begins)
         meter = Meter()
+        self._state = Connections(limits.seconds, refused=meter.refused)
+        self._tls = Renewed(Certificate(**settings.tls)) if settings.tls else None
         file = TokenFile(Path(settings.tokens)) if settings.tokens else None
         door = Door(settings.rules(), file, Rates(settings.rates), meter.limited)
         answering = Answering(
@@ -98,7 +101,12 @@ class Worker:
         config = uvicorn.Config(
             App(self._shop),
             loop="uvloop",
-            http="httptools",
+            http=Connection,
+            ws="none",
+            ssl_context_factory=None if self._tls is None else self._context,
+            proxy_headers=False,  # whoever connects could name another address
+            timeout_keep_alive=IDLE_S,
+            log_level="error",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -106,6 +114,10 @@ class Worker:
             timeout_graceful_shutdown=DRAIN_S,
         )
         return Draining(config)
+
+    def _context(self, *_: object) -> ssl.SSLContext:
+        assert self._tls is not None
+        return self._tls.context
 
     async def _load(self, entry: Entry) -> Loaded:
         return await asyncio.get_running_loop().run_in_executor(self._loads, partial(load, entry))
@@ -169,6 +181,9 @@ class Worker:
         while True:
             await asyncio.sleep(_TELL_S)
             self._shop.door.look()
+            self._state.sweep()
+            if self._tls is not None:
+                self._tls.look()
             self._tell_counts()
 
     def _tell_counts(self) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.options import (
+    AccessLog,
     AllowHost,
     Anonymous,
     Jobs,
@@ -15,6 +16,9 @@ from reconciler.cli.options import (
     ProbesHost,
     ProbesPort,
     Rate,
+    TlsCa,
+    TlsCert,
+    TlsKey,
     Tokens,
 )
 
@@ -45,6 +49,10 @@ def serve(
     anonymous: Anonymous = False,
     rate: Rate = None,
     allow_host: AllowHost = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_ca: TlsCa = None,
+    access_log: AccessLog = "0.01",
     max_body: MaxBody = None,
     max_rows: Annotated[
         int, typer.Option("--max-rows", metavar="N", min=1, help="Rows that a request may have.")
@@ -63,12 +71,15 @@ def serve(
 ) -> None:
     """Serve what is released: predictions over HTTP, from the records on `deployed`."""
     from reconciler.cli import serve as verb
-    from reconciler.cli.guarding import Access
+    from reconciler.cli.guarding import access
     from reconciler.serving.limits import Limits
 
-    access = Access(tokens, anonymous, rate, tuple(allow_host or ()))
+    told = access(
+        tokens, anonymous=anonymous, rate=rate, hosts=allow_host or (),
+        tls=(tls_cert, tls_key, tls_ca), log=access_log,
+    )  # fmt: skip
     limits = Limits(max_body or 16 << 20, max_rows, timeout)
-    asked = verb.Request(host, port, workers, interval, limits, fd, leash, log_format, access)
+    asked = verb.Request(host, port, workers, interval, limits, fd, leash, log_format, told)
     raise typer.Exit(verb.run(asked))
 
 
@@ -103,6 +114,10 @@ def up(
     anonymous: Anonymous = False,
     rate: Rate = None,
     allow_host: AllowHost = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_ca: TlsCa = None,
+    access_log: AccessLog = "0.01",
 ) -> None:
     """Run the daemon and the server together: `watch` and `serve`, each kept running."""
     from reconciler.cli import up as verb
@@ -111,7 +126,9 @@ def up(
     daemon = {"--branch": branch, "--jobs": jobs, "--probes-host": probes_host,
               "--probes-port": probes_port}  # fmt: skip
     server = {"--workers": workers, "--host": host, "--tokens": tokens, "--rate": rate,
-              "--allow-anonymous": anonymous, "--allow-host": allow_host}  # fmt: skip
+              "--allow-anonymous": anonymous, "--allow-host": allow_host,
+              "--tls-cert": tls_cert, "--tls-key": tls_key, "--tls-ca": tls_ca,
+              "--access-log": access_log}  # fmt: skip
     asked = verb.Request(
         host, port, log_format, verb.words({**both, **daemon}), verb.words({**both, **server})
     )

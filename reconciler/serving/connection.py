@@ -1,0 +1,150 @@
+"""Connections: how many there may be, and what becomes of clients that are slow or endless.
+
+Nothing here runs once more per request but one look at whether its head is whole; clocks are looked
+at by a sweep, a few times a minute of a client's life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+#: Bytes that a head may have which is not whole yet: the first line and all headers.
+HEAD_BYTES = 64 << 10
+#: Seconds that a client has for a head, and to take an answer.
+HEAD_S, ANSWER_S = 10.0, 60.0
+#: Seconds for the answer that a body came too slowly, of whoever reads it.
+_GRACE_S = 2.0
+#: Seconds that a connection is kept for the next request.
+IDLE_S = 75
+
+
+class Connections(ServerState):
+    """The open connections of one worker.
+
+    Args:
+        body_s: Seconds that a client has for a body; whoever reads one may allow less.
+        most: How many there may be at a time.
+        refused: Told the reason of each request or connection that is cut short.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        body_s: float = 30.0,
+        most: int = 1000,
+        refused: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self.body_s = body_s + _GRACE_S
+        self.most = most
+        self.refused = refused
+        self._clock = clock
+        self._since: dict[Connection, tuple[object, float]] = {}
+        """What each is waiting for, and since when it was seen to."""
+
+    def sweep(self) -> None:
+        """Cut short what takes too long; to be called every second or so."""
+        now, before, self._since = self._clock(), self._since, {}
+        for connection in list(self.connections):
+            assert isinstance(connection, Connection)
+            awaited = connection.awaited()
+            if awaited is None:
+                continue
+            what, limit_s = awaited
+            known, since = before.get(connection, (None, now))
+            if known != what:
+                since = now
+            if now - since > limit_s:
+                connection.give_up()
+            else:
+                self._since[connection] = (what, since)
+
+    def make_room(self) -> bool:
+        """End a connection that nothing is asked on; False: all are in use."""
+        for connection in self.connections:
+            assert isinstance(connection, Connection)
+            if connection.idle():
+                connection.transport.close()
+                self.connections.discard(connection)
+                return True
+        return False
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of a client."""
+
+    server_state: Connections
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take it in, where there is room."""
+        super().connection_made(transport)
+        self._unfinished: tuple[object, int] = (None, 0)
+        """The head that is not whole, and its bytes so far."""
+        state = self.server_state
+        if len(state.connections) > state.most and not state.make_room():
+            self.cut(503, "TooManyConnections", f"{state.most} connections are open already")
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head that goes on for too long is no request."""
+        super().data_received(data)
+        scope = self.scope
+        if scope is None or "path" not in scope:
+            before, size = self._unfinished
+            size = len(data) + (size if before is scope else 0)
+            self._unfinished = (scope, size)
+            if size > HEAD_BYTES and not self.transport.is_closing():
+                self.cut(431, "HeadTooLarge", f"the head is larger than {HEAD_BYTES} bytes")
+
+    def awaited(self) -> tuple[object, float] | None:
+        """Return what the client is waited for with, and how many seconds it has; None: nothing."""
+        scope, cycle = self.scope, self.cycle
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return ("answer", id(cycle)), ANSWER_S
+        if scope is None or "path" not in scope:
+            return ("head", id(scope)), HEAD_S
+        if cycle is not None and cycle.more_body:
+            return ("body", id(cycle)), self.server_state.body_s
+        return None
+
+    def idle(self) -> bool:
+        """Return whether it is only kept for another request."""
+        done = self.cycle is not None and self.cycle.response_complete
+        return done and self.awaited() is None
+
+    def give_up(self) -> None:
+        """End it: the client was waited for long enough."""
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            self.transport.abort()
+        elif self.scope is None or self._answering():
+            self.transport.close()
+        else:
+            self.cut(408, "TooSlow", "the request did not come in time")
+
+    def cut(self, status: int, reason: str, message: str) -> None:
+        """Say why there will be no answer, and end it."""
+        self.server_state.refused(reason)
+        body = orjson.dumps({"error": message, "reason": reason})
+        retry = "retry-after: 1\r\n" if status == 503 else ""
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\n{retry}connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that what came is no HTTP."""
+        self.cut(400, "BadHttp", msg)
+
+    def _answering(self) -> bool:
+        cycle: Any = self.cycle
+        return cycle is not None and cycle.response_started
