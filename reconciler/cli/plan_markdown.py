@@ -137,7 +137,8 @@ def _stage(stage: Stage) -> str:
 
 def _speaks(row: Row) -> bool:
     """Return whether there is more to say of a model than its row does."""
-    return bool(row.changes or row.stages or row.verdict or row.serve or row.kind is Kind.BLOCKED)
+    told = row.changes or row.stages or row.verdict or row.rollout or row.serve
+    return bool(told or row.kind is Kind.BLOCKED)
 
 
 def _details(row: Row) -> str:
@@ -149,6 +150,7 @@ def _details(row: Row) -> str:
 
 def _message(row: Row) -> list[str]:
     said = [row.message] if row.kind is Kind.BLOCKED else []
+    said += [f"rollout: {row.rollout}"] if row.rollout else []
     said += [f"target: {row.serve}"] if row.serve else []
     return [f"<p>{code(text, 1_000)}</p>" for text in said]
 

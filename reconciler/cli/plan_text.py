@@ -90,6 +90,8 @@ def _details(row: Row) -> list[str]:
         lines.append(f"stages: {', '.join(staged(stage) for stage in row.stages)}")
     if row.gate:
         lines.append(f"gate: {row.gate}")
+    if row.rollout:
+        lines.append(f"rollout: {row.rollout}")
     if row.serve:
         lines.append(f"target: {row.serve}")
     return lines

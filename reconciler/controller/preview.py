@@ -15,7 +15,19 @@ from reconciler.controller.fleet import Fleet
 from reconciler.controller.former import State
 from reconciler.controller.guards import UNGUARDED, Guards, fate
 from reconciler.controller.memory import Memory, judged, observed
-from reconciler.core.actions import Accept, Confirm, Fail, Judge, Reject, Release, Retire, Train
+from reconciler.core import rollout_rules, rollouts
+from reconciler.core.actions import (
+    Abandon,
+    Accept,
+    Challenge,
+    Confirm,
+    Fail,
+    Judge,
+    Reject,
+    Release,
+    Retire,
+    Train,
+)
 from reconciler.core.basis import declared, recorded
 from reconciler.core.mass_change import Fate
 from reconciler.core.outlook import AT_REST, Kind, Row
@@ -130,6 +142,7 @@ class Preview:
             kind,
             last.reason,
             last.message,
+            rollout=_rollout(first, last, desired, record),
             gate=_said(answer),
             verdict=_shown(answer),
             declared=declared(desired),
@@ -142,6 +155,9 @@ class Preview:
         """Return the first step, the one that is left once the gate has been asked, its answer."""
         memory = Memory()
         first = plan = self._plan(name, desired, record, memory)
+        if record is not None and any(isinstance(action, Abandon) for action in plan.actions):
+            record = rollouts.ended(record)
+            plan = self._plan(name, desired, record, memory)
         said: _Answer | None = None
         while plan.actions and isinstance(judge := plan.actions[0], Judge):
             assert isinstance(desired, Desired)
@@ -222,15 +238,33 @@ def _kind(first: Plan, last: Plan, record: Record | None) -> Kind:
             return Kind.CREATE if champion is None else Kind.RETRAIN
         case Retire():
             return Kind.RETIRE
-        case Release():
+        case Release() | Challenge():
             return Kind.RELEASE
         case Judge() | Accept() | Confirm() | Reject():
             return Kind.REJUDGE
         case Fail():
             return Kind.BLOCKED
     if first.actions:
-        return Kind.REJUDGE
-    return Kind.UNCHANGED if last.reason in GOOD else Kind.BLOCKED
+        return Kind.RELEASE if isinstance(first.actions[0], Abandon) else Kind.REJUDGE
+    return Kind.UNCHANGED if last.reason in (*GOOD, "RollingOut") else Kind.BLOCKED
+
+
+def _rollout(
+    first: Plan, last: Plan, desired: Desired | Invalid | None, record: Record | None
+) -> str | None:
+    """Return what becomes of rollouts, as a sentence; None: nothing."""
+    ends = first.message if first.reason == "Abandoned" else ""
+    ended = f"the one of {_challenger(record)} is abandoned: {ends}" if ends else ""
+    releases = any(isinstance(action, Train | Judge | Challenge) for action in last.actions)
+    begins = ""
+    if releases and record and record.champion and isinstance(desired, Desired):
+        begins = rollout_rules.described(rollout_rules.rules_of(desired.rollout))
+    return "; ".join(filter(None, (ended, begins))) or None
+
+
+def _challenger(record: Record | None) -> str:
+    version = rollouts.challenger(record)
+    return f"version {version.number}" if version else "the challenger"
 
 
 def _said(answer: _Answer | None) -> str | None:

@@ -186,10 +186,14 @@ class Steering:
 
     def _unless_moved(self, found: Record | None, seen: Record) -> Record:
         record = self._known(found)
-        if record.champion != seen.champion or _rival(record) != _rival(seen):
+        what = ""
+        if record.champion != seen.champion:
+            what = f"another version of {self._name} went into production"
+        elif _rival(record) != _rival(seen):
+            what = f"a rollout of {self._name} began or ended"
+        if what:
             raise UsageError(
-                f"the rollout of {self._name} has ended meanwhile, or another version is in"
-                " production",
+                f"{what} meanwhile",
                 reason="Overtaken",
                 hint=f"look again: `reconciler history {self._name}`",
             )

@@ -75,6 +75,8 @@ class Row:
     """What the gate says; None where that is not known before training."""
     verdict: Mapping[str, Any] | None = None
     """The verdict behind `gate`, as `Verdict.to_json` gives it."""
+    rollout: str | None = None
+    """How the version takes over the traffic, as a sentence; None: at once."""
     serve: str | None = None
     """What its target needs beside that, as a sentence; None: nothing."""
     declared: str | None = None
@@ -85,7 +87,7 @@ class Row:
     @property
     def speaks(self) -> bool:
         """Return whether there is something to tell, although nothing would be done."""
-        return bool(self.changes) or self.reason == "Suspended"
+        return bool(self.changes) or self.reason in ("Suspended", "RollingOut")
 
     @property
     def acts(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from reconciler.core.digest import digest
+from reconciler.core.estimate import spoken
 from reconciler.errors import TerminalError
 from reconciler.spec.model import Rollout, seconds
 
@@ -53,6 +54,21 @@ def rules_of(rollout: Rollout) -> RolloutRules:
         None if rollout.deadline is None else timedelta(seconds=seconds(rollout.deadline)),
         rollout.on_deadline,
     )
+
+
+def described(rules: RolloutRules) -> str:
+    """Return what a rollout by these rules does, in a few words; empty where it is none."""
+    each = spoken(rules.hold.total_seconds())
+    match rules.strategy:
+        case "immediate":
+            return ""
+        case "shadow":
+            return f"shadow for {each} or more, then released"
+        case "blue_green":
+            return f"blue_green: switched once warm, the former version kept warm for {each}"
+        case _:
+            steps = " %, ".join(map(str, rules.steps))
+            return f"canary of {steps} %, each for {each} or more, then released"
 
 
 def settings(rollout: Rollout) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def declared(
     on_violation: str = "hold",
     metric: str = "r2",
     compare: bool = False,
+    rollout: Mapping[str, object] | None = None,
 ) -> Desired:
     rules: list[dict[str, object]] = [{"metric": metric, "min": floor}]
     if compare:
@@ -67,7 +68,7 @@ def declared(
                 "data": {"source": "data/x.csv", "target": "y"},
                 "training": {"estimator": "sklearn.linear_model.Ridge", "timeout": timeout},
                 "acceptance": rules,
-                "deployment": {"on_violation": on_violation},
+                "deployment": {"on_violation": on_violation, "rollout": rollout},
             },
         }
     )
