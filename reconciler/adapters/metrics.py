@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from reconciler import __version__
 from reconciler.core.conditions import Health, Sync
+from reconciler.core.target_plan import HEALED
 
 #: What a pass is about: a model's release, its target, or its rollout.
 KINDS = ("release", "target", "rollout")
@@ -69,7 +70,14 @@ class Metrics:
         self._superseded = self._counter(
             "trainings_superseded", "Trainings that ended because they were not wanted any more."
         )
-        self._heals = self._counter("heals", "Damaged targets made whole again.")
+        self._heals = Counter(
+            "reconciler_heals",
+            "Models made well again where they are served, by what was wrong.",
+            ("reason",),
+            registry=self._registry,
+        )
+        for fault in HEALED:
+            self._heals.labels(fault.value)
         info = Info("reconciler_build", "The program's version.", registry=self._registry)
         info.info({"version": __version__})
         ProcessCollector(registry=self._registry)
@@ -94,9 +102,9 @@ class Metrics:
         """Count a training that was cancelled because it is not wanted any more."""
         self._superseded.inc()
 
-    def healed(self) -> None:
-        """Count a damaged target that was made whole again."""
-        self._heals.inc()
+    def healed(self, reason: str) -> None:
+        """Count a model that is served as it should be again; `reason` is a word of `Fault`."""
+        self._heals.labels(reason).inc()
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
         """Return content type and text: OpenMetrics where `accept`, an HTTP header, names it."""

@@ -66,7 +66,12 @@ def close(wanted: Any, found: Any) -> bool:
 
 def read(directory: Path) -> Examples:
     """Return the examples of the bundle in `directory`; ValueError when they are not there."""
-    plain = json.loads((directory / FILE).read_bytes())
+    return parse((directory / FILE).read_bytes())
+
+
+def parse(content: bytes) -> Examples:
+    """Return what a file of examples holds; KeyError, TypeError, ValueError where it is none."""
+    plain = json.loads(content)
     likely = plain.get("probabilities")
     return Examples(
         tuple(plain["rows"]), tuple(plain["predictions"]), None if likely is None else tuple(likely)

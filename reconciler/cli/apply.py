@@ -18,6 +18,7 @@ from reconciler.controller.telling import everyone
 from reconciler.core.naming import some
 from reconciler.core.plan_file import KeptPlan
 from reconciler.core.standing import Standing
+from reconciler.core.target_plan import UNHEARD
 from reconciler.errors import ReconcilerError, UsageError
 
 
@@ -154,6 +155,10 @@ def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple
         mark, style = ("…", "yellow") if reason == "Frozen" else ("✗", "red")
         line = f"{mark} {some(names)}: {reason}: {why}"
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    if unserved := {name: s for name, s in standings.items() if s.unserved}:
+        said = next(iter(unserved.values())).message
+        line = f"… {some(list(unserved))}: {said}; {UNHEARD}"
+        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     count = len(standings)
     if rolling and not wrong:
         verb = "is" if len(rolling) == 1 else "are"

@@ -42,8 +42,8 @@ class Counts:
     def hear(self, event: Event) -> None:
         """Count an event, if a metric counts such; it is a `Listen`."""
         match event:
-            case Served(reason="Healed"):
-                self._metrics.healed()
+            case Served(reason="Healed", cause=cause):
+                self._metrics.healed(cause or "")
             case Decided(reason="Superseded"):
                 self._metrics.superseded()
 

@@ -178,9 +178,16 @@ def _served(
     if not released or len(rows) + settled > LOOKED_AT:
         return rows, ()
     serving = site.serving(others.fleet)
-    if serving.unused():
+    declared = {others.fleet.target(row.model) for row in rows}
+    targets = {t for t in (*declared, *(one.target for one in known if one.champion)) if t}
+    if serving.unused(targets):
         return rows, (UNSERVED,)
-    return with_targets(rows, serving, others.fleet, others.snapshot), ()
+    rows = with_targets(rows, serving, others.fleet, others.snapshot)
+    waiting: dict[str, list[str]] = {}
+    for row in rows:
+        if row.serve and row.kind is Kind.UNCHANGED:
+            waiting.setdefault(row.serve, []).append(row.model)
+    return rows, tuple(f"{some(names)}: {said}" for said, names in waiting.items())
 
 
 def _problems(request: Request, fleet: Fleet, base: Fleet | None) -> tuple[Problem, ...]:

@@ -16,7 +16,7 @@ from reconciler.errors import ReconcilerError, TerminalError
 if TYPE_CHECKING:
     from reconciler.cli.wiring import Site
     from reconciler.controller.recall import Recalled
-    from reconciler.ports.targets import Target
+    from reconciler.ports.targets import Followed, Target
 
 #: Models of which what is served is looked at, every byte; where there are more, name them.
 LOOKED_AT = 50
@@ -36,26 +36,45 @@ def astray(site: Site, known: Recalled, models: Collection[str]) -> set[str]:
     asked = [name for name in models or known.models if name in known.models]
     if not 0 < len(asked) <= LOOKED_AT:
         return set()
-    targets = _targets(site, known)
-    if not targets or _unused(targets):
-        return set()
+    followed = _followed(site, known, asked)
+    targets = _published(site, known)
     champions = _champions(site, known, asked)
-    return {name for name in asked if not _served(targets, name, champions.get(name))}
+    there = {name for name in asked if known.models[name].target in followed}
+    found = {name for name in there if not _follows(followed, name, champions.get(name))}
+    if targets and not _unused(targets):
+        here = [name for name in asked if name not in there]
+        found |= {name for name in here if not _served(targets, name, champions.get(name))}
+    return found
 
 
 def unserved(site: Site, known: Recalled, models: Collection[str]) -> tuple[str, ...]:
-    """Return a note where nothing was ever served from here and something is released."""
-    if len(models) > LOOKED_AT or not any(known.models[name].champion for name in models):
+    """Return a note where nothing was ever published from here and something is released."""
+    released = [name for name in models if known.models[name].champion]
+    followed = _followed(site, known, released)
+    here = any(known.models[name].target not in followed for name in released)
+    if len(models) > LOOKED_AT or not here:
         return ()
-    targets = _targets(site, known)
+    targets = _published(site, known)
     return (UNSERVED,) if targets and _unused(targets) else ()
 
 
-def _targets(site: Site, known: Recalled) -> list[Target]:
+def _published(site: Site, known: Recalled) -> list[Target]:
     try:
         return list(site.targets(known.targets, _check).values())
     except ReconcilerError:  # whoever looks closer says so
         return []
+
+
+def _followed(site: Site, known: Recalled, models: Collection[str]) -> Mapping[str, Followed]:
+    """Return the targets of servers, where any of the models is served there."""
+    from reconciler.adapters.targets import LOCAL
+
+    if all(known.models[name].target != LOCAL for name in models):
+        return {}
+    try:
+        return site.endpoints.followed(known.targets)
+    except ReconcilerError:
+        return {}
 
 
 def _unused(targets: list[Target]) -> bool:
@@ -80,6 +99,15 @@ def _served(targets: list[Target], name: str, champion: str | None) -> bool:
         return not found
     seen = [Seen(served.digest, served.intact) for served in found]
     return len(seen) == 1 and plan_target(champion, seen[0]).action is None
+
+
+def _follows(followed: Mapping[str, Followed], name: str, champion: str | None) -> bool:
+    """Return whether all servers answer with the champion, as they should."""
+    if champion is None:
+        return True
+    served = next(iter(followed.values())).observe(name, champion)
+    seen = Seen(served.digest, served.intact, served.detail, served.fault)
+    return plan_target(champion, seen).reason == "Settled"
 
 
 def _check(folder: Path) -> None:

@@ -127,9 +127,8 @@ def _target(about: Subject) -> TargetPlan:
     if about.fleet is None:
         return TargetPlan("Unknown", "HEAD cannot be followed")
     try:
-        return about.site.serving(about.fleet).look(
-            about.name, about.fleet.spec(about.name), about.record
-        )
+        own = about.fleet.target(about.name)
+        return about.site.serving(about.fleet).look(about.name, own, about.record)
     except ReconcilerError as error:
         return TargetPlan(error.reason, str(error))
 

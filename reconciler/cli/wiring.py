@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.mirror import Mirror
     from reconciler.adapters.snapshot import Snapshot
     from reconciler.adapters.status import StatusStore
+    from reconciler.cli.endpoints import Endpoints
     from reconciler.controller.artifacts import Artifacts
     from reconciler.controller.events import Listen
     from reconciler.controller.fleet import Fleet
@@ -226,14 +227,15 @@ class Site:
         from reconciler.controller import telling
         from reconciler.controller.serving import Serving
 
-        targets = self.targets(fleet.params.targets, verify)
+        settings = fleet.params.targets
+        targets, followed = self.targets(settings, verify), self.endpoints.followed(settings)
         told = telling.serving(listen)
-        return Serving(targets, self.artifacts.champion, self.artifacts.gather, told)
+        return Serving(targets, self.artifacts.champion, self.artifacts.gather, told, followed)
 
     def targets(
         self, settings: Mapping[str, Mapping[str, Any]], verify: Verify
     ) -> dict[str, Target]:
-        """Return every target there is, by the name that specs give it.
+        """Return every target that bundles are published at, by the name that specs give it.
 
         Raises:
             SpecError: The settings of one cannot be followed.
@@ -241,6 +243,13 @@ class Site:
         from reconciler.adapters.targets import KNOWN, open_target
 
         return {n: open_target(n, settings.get(n, {}), self.root, verify) for n in KNOWN}
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """The inference servers, and what is known of them."""
+        from reconciler.cli.endpoints import Endpoints
+
+        return Endpoints(lambda digest: self.artifacts.golden(digest))
 
     def trainer(
         self,

@@ -7,10 +7,12 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 from reconciler.adapters.cache import Cache
+from reconciler.bundle.golden import FILE, Examples, parse
 from reconciler.bundle.manifest import verify
 from reconciler.controller.training import Artifacts as Left
 from reconciler.core import compilation
@@ -52,6 +54,22 @@ class Artifacts:
         self._cache.materialise(pointer.md5, place)
         verify(place)
         return place
+
+    def golden(self, digest: str) -> Examples:
+        """Return the golden examples of the bundle with a digest.
+
+        Raises:
+            TerminalError: `ArtifactsMissing`, `BundleCorrupt`: they cannot be had, or read.
+        """
+        try:
+            place = self._cache.files(digest)[FILE]
+            content = place.read_bytes()
+            if md5(content, usedforsecurity=False).hexdigest() != place.parent.name + place.name:
+                raise ValueError("it is not what its name says")
+            return parse(content)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            message = f"the examples of the bundle {digest} cannot be read"
+            raise TerminalError(message, reason="BundleCorrupt") from error
 
     def champion(self, record: Record) -> Path:
         """Return a folder with the bundle in production; see `bundle`."""

@@ -74,6 +74,8 @@ class Served:
     reason: str
     """`RolledOut`, `Healed` or `Withdrawn`."""
     message: str
+    cause: str | None = None
+    """What was healed, as a word of `core.target_plan.Fault`; None: nothing was wrong."""
 
 
 @dataclass(frozen=True, slots=True)

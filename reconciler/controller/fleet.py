@@ -25,7 +25,7 @@ from reconciler.core.runtime import image
 from reconciler.errors import SpecError, TransientError
 from reconciler.spec import yaml
 from reconciler.spec.catalogue import Catalogue
-from reconciler.spec.model import ModelSpec
+from reconciler.spec.model import DeploymentSpec, ModelSpec
 from reconciler.spec.params import Params
 from reconciler.spec.problems import Problem
 from reconciler.spec.reading import read_fleet, read_params, written
@@ -70,6 +70,16 @@ class Fleet:
         """Return the spec of model `name`; None when it is not declared or not valid."""
         model = self.models.get(name)
         return model.spec if isinstance(model, Desired) else None
+
+    def target(self, name: str) -> str | None:
+        """Return where model `name` is served; None when it is not declared, or does not say.
+
+        A spec that is not valid still says it: what was released stays where it is served.
+        """
+        if (spec := self.spec(name)) is not None:
+            return spec.spec.deployment.target
+        text = self.files.get(compilation.spec_path(name))
+        return None if text is None else _target(text, self.params.defaults)
 
     def slice_of(self, name: str) -> tuple[tuple[str, ...], dict[str, bytes]]:
         """Return what a slot must hold to run the stages of one model and of no other.
@@ -329,6 +339,19 @@ def _declared(text: bytes, path: str) -> str | None:
     metadata = plain.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return name if isinstance(name, str) else None
+
+
+def _target(text: bytes, defaults: Mapping[str, Any]) -> str | None:
+    try:
+        section: Any = _plain(text, "").get("spec")
+    except SpecError:
+        return None
+    for place in (section, defaults):
+        deployment = place.get("deployment") if isinstance(place, Mapping) else None
+        found = deployment.get("target") if isinstance(deployment, Mapping) else None
+        if isinstance(found, str):
+            return found
+    return DeploymentSpec().target
 
 
 def _adopted(

@@ -29,12 +29,13 @@ def _row(row: Row, serving: Serving, fleet: Fleet, record: Record | None) -> Row
     if record is None or record.champion is None or row.kind is Kind.RETIRE:
         return row
     try:
-        plan = serving.look(row.model, fleet.spec(row.model), record)
+        plan = serving.look(row.model, fleet.target(row.model), record)
     except ReconcilerError as error:
         return replace(row, serve=f"it cannot be looked at: {error}")
     if plan.action is None:
-        return row
-    told = _told(plan, record.champion.number)
+        waits = plan.faulty or plan.requeue_after is not None
+        return replace(row, serve=plan.message) if waits else row
+    told = f"{plan.message}; apply would {_does(plan, serving, fleet.target(row.model), record)}"
     if row.kind is not Kind.UNCHANGED:
         return replace(row, serve=told)
     return Row(
@@ -48,6 +49,11 @@ def _row(row: Row, serving: Serving, fleet: Fleet, record: Record | None) -> Row
     )
 
 
-def _told(plan: TargetPlan, number: int) -> str:
-    does = "withdraw it" if isinstance(plan.action, Withdraw) else f"publish version {number}"
-    return f"{plan.message}; apply would {does}"
+def _does(plan: TargetPlan, serving: Serving, own: str | None, record: Record) -> str:
+    assert record.champion is not None
+    number = record.champion.number
+    if isinstance(plan.action, Withdraw):
+        return "withdraw it"
+    if serving.follows(own):
+        return f"have version {number} loaded anew"
+    return f"publish version {number}"

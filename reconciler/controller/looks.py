@@ -29,7 +29,7 @@ from reconciler.controller.training import Result
 from reconciler.controller.troubles import Troubles
 from reconciler.core.plan import Plan
 from reconciler.core.record import Record
-from reconciler.core.target_plan import AT_REST, TargetPlan
+from reconciler.core.target_plan import AT_REST, Fault, TargetPlan
 from reconciler.core.trainings import Broken
 
 #: Measurements that a busy machine has spoilt are made again after this.
@@ -265,7 +265,7 @@ class Looks:
 
     def _rest(self, looked: Pass, plan: Plan, served: tuple[str | None, TargetPlan] | None) -> None:
         """Leave a model alone until something changes; one that was settled is forgotten."""
-        well = served is not None and served[1].reason in AT_REST
+        well = served is not None and served[1].reason in AT_REST and not served[1].faulty
         if well and plan.reason == "Settled":
             looked.memory.remade.clear()  # what is lost after that is another loss
         if (well or not self._board.sampled(looked.name)) and self._board.rests(looked.name):
@@ -278,11 +278,23 @@ class Looks:
         with guarded(lambda error: self._unserved(looked, error)):
             plan = looked.serve()
             self._served[name] = (looked.champion, plan)
-            self._troubles.well(target(name))
-            ended = Ended.ACTED if plan.acted else Ended.REST
+            ended = self._again(target(name), plan)
         if self._served.get(name) != before or self._board.sampled(name):
             self._queue.add(release(name))
         return ended
+
+    def _again(self, key: Key, plan: TargetPlan) -> Ended:
+        """Have a target looked at again where it is not as it should be."""
+        if plan.faulty:  # what could be done about it did not help
+            if plan.reason != Fault.NOT_SERVED:
+                self._troubles.say(key, plan.reason, plan.message)
+            self._troubles.later(key)
+            return Ended.FAILED if plan.heals else Ended.WAITING
+        if plan.requeue_after is not None:
+            self._queue.add_after(key, plan.requeue_after.total_seconds())
+            return Ended.WAITING
+        self._troubles.well(key)
+        return Ended.ACTED if plan.acted else Ended.REST
 
     def _unserved(self, looked: Pass, error: Exception) -> None:
         plan, name = TargetPlan(*told(error)), looked.name

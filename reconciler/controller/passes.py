@@ -191,8 +191,8 @@ class Pass:
         """
         if (why := self.snapshot.quarantined.get(self.name)) is not None:
             return TargetPlan("RecordCorrupt", f"its record cannot be read: {why}")
-        spec = self.fleet.spec(self.name)
-        return self.tools.serving.converge(self.name, spec, self.record)
+        own = self.fleet.target(self.name)
+        return self.tools.serving.converge(self.name, own, self.record)
 
     def roll(self) -> Decision | Waiting | None:
         """Return what becomes of the challenger now; None: there is none, or nobody to ask."""

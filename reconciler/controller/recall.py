@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.snapshot import Snapshot
     from reconciler.controller.fleet import Fleet
 
-_FORM = 2
+_FORM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,8 @@ def _known(name: str, reason: str, message: str, fleet: Fleet, snapshot: Snapsho
     spec, record = fleet.spec(name), snapshot.records.get(name)
     champion = record.champion if record else None
     paths = () if spec is None else compilation.rests_on(spec)
-    return Known(reason, message, paths, shown(champion) if champion else None)
+    short = shown(champion) if champion else None
+    return Known(reason, message, paths, short, spec.spec.deployment.target if spec else None)
 
 
 def _remembered(

@@ -41,7 +41,7 @@ class Rolling:
         """Return how a target stands, with its rollout where nothing else is the matter."""
         with self._lock:
             waiting = self._waiting.get(name)
-        if waiting is None or plan.reason not in AT_REST:
+        if waiting is None or plan.reason not in AT_REST or plan.faulty:
             return plan
         return TargetPlan(ROLLING_STALLED if waiting.stalled else ROLLING, waiting.message)
 

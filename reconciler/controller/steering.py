@@ -221,10 +221,10 @@ def settled(
 
     Where the champion is the same, the target is only looked at: a hold is no matter of its.
     """
-    spec, record = fleet.spec(name), done.after
+    own, record = fleet.target(name), done.after
     bring = serving.converge if done.released else serving.look
     try:
-        target = bring(name, spec, record)
+        target = bring(name, own, record)
     except ReconcilerError as error:
         target = TargetPlan(error.reason, str(error))
     guards = Guards(fleet.params.freeze)

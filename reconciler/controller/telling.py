@@ -63,16 +63,15 @@ def serving(listen: Listen) -> Acted:
     """Return what tells `listen` of what is done at targets."""
 
     def acted(model: str, target: str, plan: TargetPlan) -> None:
-        match plan.reason:
-            case "Heal":
-                message = f"healed: {plan.message}"
-                listen(Served(model, target, "Healed", message))
-            case "Withdraw":
-                message = f"withdrawn from target {target}"
-                listen(Served(model, target, "Withdrawn", message))
-            case _:
-                message = f"target {target} serves the released version"
-                listen(Served(model, target, "RolledOut", message))
+        if plan.heals:
+            message = f"healed: {plan.message}"
+            listen(Served(model, target, "Healed", message, plan.reason))
+        elif plan.reason == "Withdraw":
+            message = f"withdrawn from target {target}"
+            listen(Served(model, target, "Withdrawn", message))
+        else:
+            message = f"target {target} serves the released version"
+            listen(Served(model, target, "RolledOut", message))
 
     return acted
 

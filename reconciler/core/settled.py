@@ -39,16 +39,19 @@ class Known(NamedTuple):
     paths: tuple[str, ...] | None
     """Files and folders that its spec names; None: anything in the tree may matter."""
     champion: Shown | None
+    target: str | None = None
+    """Where it is served; None: no spec says so."""
 
     @staticmethod
     def of(plain: Any) -> Known:
         """Return what JSON made of it."""
-        reason, message, paths, champion = plain
+        reason, message, paths, champion, target = plain
         return Known(
             reason,
             message,
             None if paths is None else tuple(paths),
             None if champion is None else Shown(*champion),
+            target,
         )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.core.conditions import Condition, ConditionType, Health, Sync, Truth
 from reconciler.core.plan import Plan
-from reconciler.core.target_plan import AT_REST, ROLLING, ROLLING_STALLED, TargetPlan
+from reconciler.core.target_plan import AT_REST, ROLLING, ROLLING_STALLED, Fault, TargetPlan
 
 #: Reasons of a release plan that is at rest because all is as declared.
 GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewhere"})
@@ -48,7 +48,12 @@ class Standing:
     def as_declared(self) -> bool:
         """Return whether nothing is left to do and nothing is wrong."""
         well = (Health.HEALTHY, Health.SUSPENDED, Health.UNKNOWN)
-        return self.sync is Sync.SYNCED and self.health in well
+        return self.sync is Sync.SYNCED and (self.health in well or self.unserved)
+
+    @property
+    def unserved(self) -> bool:
+        """Return whether it is released, and nobody is there to serve it."""
+        return self.reason == Fault.NOT_SERVED
 
     @property
     def rolling_out(self) -> bool:
@@ -94,10 +99,10 @@ def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
             return _SERVED.get(release.reason, Health.HEALTHY)
         case "RolloutStalled":
             return Health.SUSPENDED
-        case "RollOut" | "RollingOut":
+        case "RollOut" | "RollingOut" | Fault.LOADING:
             return Health.PROGRESSING
         case _:
-            return Health.DEGRADED
+            return Health.MISSING if target.missing else Health.DEGRADED
 
 
 def _conditions(

@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
 
-#: Reasons of a target plan that is at rest because the target does what the record says.
-AT_REST = frozenset({"Settled", "NotReleased"})
+
+class Fault(StrEnum):
+    """What keeps a target from serving a model as the record says."""
+
+    NOT_SERVED = "NotServed"
+    """No server has ever answered."""
+    SERVER_DOWN = "ServerDown"
+    LOADING = "Loading"
+    """Not an error: a server has heard of it, and is not done yet."""
+    MODEL_MISSING = "ModelMissing"
+    NOT_LOADED = "NotLoaded"
+    """A server has tried, and could not."""
+    WRONG_VERSION = "WrongVersion"
+    """Another bundle answers than the one on record."""
+    WRONG_ANSWER = "WrongAnswer"
+    """The right bundle answers its own examples otherwise than it did."""
+    BUNDLE_DAMAGED = "BundleDamaged"
+
+
+#: Reasons of a target plan that is at rest: the target does what the record says, or nobody is
+#: there to do it.
+AT_REST = frozenset({"Settled", "NotReleased", Fault.NOT_SERVED.value})
 #: Reasons of a target that is at rest while a challenger gets its share: it goes on by itself, or
 #: waits for a person.
 ROLLING, ROLLING_STALLED = "RollingOut", "RolloutStalled"
+#: What to do where no server is.
+UNHEARD = "`reconciler serve` starts a server, `reconciler up` a daemon beside it"
+#: What only waiting helps with.
+_WAITS = (Fault.NOT_SERVED, Fault.SERVER_DOWN, Fault.LOADING)
+_LOADED_IN = timedelta(seconds=1)
+
+
+#: What loading or publishing anew may help with.
+HEALED = tuple(fault for fault in Fault if fault not in _WAITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +51,8 @@ class Seen:
     intact: bool = True
     """Whether every byte is what the bundle's manifest says."""
     detail: str = ""
+    fault: Fault | None = None
+    """What is wrong, where the target tells it apart; None: digest and `intact` say all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +69,27 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class TargetPlan:
-    """The next step for one model at its target; without an action it is at rest."""
+    """The next step for one model at its target; without an action it is at rest, or waits."""
 
     reason: str
     message: str = ""
     action: Converge | Withdraw | None = None
     acted: bool = field(default=False, compare=False)
     """Whether something had to be done to come to it."""
+    requeue_after: timedelta | None = None
+    """When to look again although nothing has changed; None: there is no need."""
+    missing: bool = False
+    """Whether something is released and nothing answers."""
+
+    @property
+    def faulty(self) -> bool:
+        """Return whether something is wrong that a while may mend."""
+        return self.reason in (*HEALED, Fault.SERVER_DOWN, Fault.NOT_SERVED)
+
+    @property
+    def heals(self) -> bool:
+        """Return whether its action mends what was as it should be before."""
+        return isinstance(self.action, Converge) and self.reason != "RollOut"
 
 
 def plan_target(champion: str | None, seen: Seen) -> TargetPlan:
@@ -59,8 +106,23 @@ def plan_target(champion: str | None, seen: Seen) -> TargetPlan:
         if seen.digest is None:
             return TargetPlan("NotReleased", "no version is released")
         return TargetPlan("Withdraw", "nothing is released any more", Withdraw())
-    if seen.digest == champion and not seen.intact:
-        return TargetPlan("Heal", f"what is served is damaged: {seen.detail}", Converge(champion))
+    if (fault := _fault(champion, seen)) is not None:
+        return _healing(champion, seen, fault)
     if seen.digest != champion:
         return TargetPlan("RollOut", "the released version is not served yet", Converge(champion))
     return TargetPlan("Settled", "serves the released version")
+
+
+def _fault(champion: str, seen: Seen) -> Fault | None:
+    damaged = seen.digest == champion and not seen.intact
+    return seen.fault or (Fault.BUNDLE_DAMAGED if damaged else None)
+
+
+def _healing(champion: str, seen: Seen, fault: Fault) -> TargetPlan:
+    message, missing = seen.detail, seen.digest is None
+    if fault is Fault.BUNDLE_DAMAGED:
+        message = f"what is served is damaged: {seen.detail}"
+    if fault is Fault.LOADING:
+        return TargetPlan(fault.value, message, requeue_after=_LOADED_IN)
+    action = None if fault in _WAITS else Converge(champion)
+    return TargetPlan(fault.value, message, action, missing=missing)

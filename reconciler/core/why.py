@@ -13,7 +13,7 @@ from reconciler.core.plan import Desired, Invalid, Plan
 from reconciler.core.record import Outcome, Record, Version
 from reconciler.core.standing import GOOD
 from reconciler.core.steering import failures
-from reconciler.core.target_plan import AT_REST, TargetPlan
+from reconciler.core.target_plan import AT_REST, UNHEARD, Fault, TargetPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +181,9 @@ def _resting(facts: Facts) -> Why | None:
             then,
             target.reason,
         )
+    if target.reason == Fault.NOT_SERVED:
+        waits = f"waits for a server: version {number} is released, and {target.message}"
+        return _why(facts, waits, facts.decided, UNHEARD, target.reason)
     waits = f"waits for nothing: version {number} is in production {facts.plan.message}"
     return _why(facts, waits, facts.decided, "a commit that changes it would change that")
 

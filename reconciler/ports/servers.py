@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from reconciler.core.tally import Tally
 
@@ -114,5 +114,48 @@ class Servers(Protocol):
 
         Nothing is raised: of one that cannot be reached, or whose answer makes no sense, the
         report says why.
+        """
+        ...
+
+
+#: Reasons of what goes wrong with a server: it does not answer, not now, or not that.
+DOWN, BUSY, REFUSED = "ServerDown", "Busy", "Refused"
+#: The fields of a row, as clients send them.
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a server answers to rows."""
+
+    version: str
+    """The number of the version that has answered."""
+    values: tuple[Any, ...]
+    """Numbers or labels, one per row."""
+    probabilities: tuple[Sequence[float], ...] | None
+    """By row, of the classes in the signature's order; None where the model has none."""
+
+
+class Tended(Servers, Protocol):
+    """Servers that are asked to see that all is well, and to load what is not."""
+
+    def reload(self, endpoint: str, model: str, unless: str | None = None) -> None:
+        """Have a server read the records now and load a model anew, and wait for that a while.
+
+        Args:
+            endpoint: Where it is.
+            model: What is loaded.
+            unless: Nothing is loaded where the bundle of this digest answers already.
+
+        Raises:
+            TransientError: `DOWN`, `BUSY` or `REFUSED`.
+        """
+        ...
+
+    def predict(self, endpoint: str, model: str, rows: Sequence[Row]) -> Prediction:
+        """Return what a server answers to rows; that counts in no statistic of its.
+
+        Raises:
+            TransientError: `DOWN`, `BUSY` or `REFUSED`.
         """
         ...

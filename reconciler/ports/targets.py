@@ -1,4 +1,8 @@
-"""The port to a place where models are served: observe it, and make it match the record."""
+"""The ports to places where models are served: observe them, and make them match the record.
+
+What is published stands where it was put until somebody changes it; servers follow the records
+by themselves, and are only mended.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from reconciler.core.target_plan import Fault
 
 #: Raises a ReconcilerError when the bundle in a directory is not what its manifest says.
 Verify = Callable[[Path], object]
@@ -21,6 +27,8 @@ class Served:
     """Whether every byte is what the bundle's manifest says."""
     detail: str = ""
     """What is wrong when it is not intact, as a sentence."""
+    fault: Fault | None = None
+    """What is wrong, as a word; None: nothing is, or `intact` says it."""
 
 
 class Target(Protocol):
@@ -67,5 +75,31 @@ class Target(Protocol):
         """Finish what a call that was cut has left undone once it served, or served no more.
 
         For a target that is as it should be. Nothing depends on it: what cannot be removed stays.
+        """
+        ...
+
+
+class Followed(Protocol):
+    """Servers that read the records themselves. Any thread may call."""
+
+    name: str
+    """How specs name them, such as `local`."""
+
+    honours: frozenset[str]
+    """Keys of `deployment` beyond `target` that they carry out; others must be refused."""
+
+    def observe(self, model: str, wanted: str) -> Served:
+        """Return what answers for `model`, as far from `wanted` as any server is.
+
+        Args:
+            model: Its name.
+            wanted: Digest of the bundle that is to answer everywhere.
+        """
+        ...
+
+    def mend(self, model: str, wanted: str) -> None:
+        """Have the servers that answer with anything else load `wanted` anew.
+
+        Nothing is raised: whether that has helped is observed.
         """
         ...

@@ -47,7 +47,8 @@ def test_what_is_counted_is_read() -> None:
     metrics.passed("release", "acted", 0.03)
     metrics.passed("release", "acted", 2.0)
     metrics.passed("target", "failed", 0.5)
-    for count in (metrics.committed, metrics.remote_failed, metrics.superseded, metrics.healed):
+    metrics.healed("WrongAnswer")
+    for count in (metrics.committed, metrics.remote_failed, metrics.superseded):
         count()
     metrics.committed()
 
@@ -59,8 +60,10 @@ def test_what_is_counted_is_read() -> None:
     assert value(found, "pass_duration_seconds_bucket", le="0.05", **acted) == 1
     assert value(found, "pass_duration_seconds_count", kind="target", result="failed") == 1
     assert value(found, "record_commits_total") == 2
-    for name in ("remote_errors", "trainings_superseded", "heals"):
+    for name in ("remote_errors", "trainings_superseded"):
         assert value(found, f"{name}_total") == 1
+    assert value(found, "heals_total", reason="WrongAnswer") == 1
+    assert value(found, "heals_total", reason="ModelMissing") == 0
 
 
 def test_gauges_are_asked_for_at_each_reading() -> None:
@@ -91,8 +94,8 @@ def test_every_series_is_there_from_the_start_and_none_is_of_one_model() -> None
             assert value(found, "models", sync=sync.value, health=health.value) == 0
     assert value(found, "record_commits_total") == 0
     labels = {label for _, pairs in found for label, _ in pairs}
-    assert labels == {"kind", "result", "le", "sync", "health", "version"}
-    assert len(found) < 200
+    assert labels == {"kind", "result", "le", "sync", "health", "version", "reason"}
+    assert len(found) < 250
 
 
 def test_every_metric_says_what_it_is_and_durations_carry_their_unit() -> None:

@@ -100,7 +100,7 @@ def test_whoever_operates_a_daemon_is_told_what_it_does(
         served = project.root / "releases" / "m" / "current" / "manifest.json"
         served.write_bytes(b"damaged")
         watched.until(lambda: "Healed" in watched.reasons())
-        assert "reconciler_heals_total 1.0" in watched.ask("/metrics")[1]
+        assert 'reconciler_heals_total{reason="BundleDamaged"} 1.0' in watched.ask("/metrics")[1]
 
         def told() -> list[str]:
             rows = json.loads(project.reconciler("events", "m", "-o", "json").stdout)
@@ -143,15 +143,16 @@ def test_heals_cut_trainings_commits_and_failures_of_the_remote_are_counted() ->
     metrics = Metrics()
     counts = Counts(metrics)
     counts.hear(Served("wine", "directory", "RolledOut", "is served"))
-    counts.hear(Served("wine", "directory", "Healed", "is whole again"))
+    counts.hear(Served("wine", "directory", "Healed", "is whole again", "BundleDamaged"))
     counts.hear(Decided("wine", "Superseded", "training cut short", good=True))
     counts.hear(Warned("wine", "a column is constant"))
     counts.wrote(None)
     counts.wrote(TransientError("it hangs", reason="RemoteUnreachable"))
     counts.wrote(TransientError("the disk is full", reason="DiskFull"))
     found = read(metrics)
-    for name in ("heals", "trainings_superseded", "record_commits", "remote_errors"):
+    for name in ("trainings_superseded", "record_commits", "remote_errors"):
         assert value(found, f"{name}_total") == 1
+    assert value(found, "heals_total", reason="BundleDamaged") == 1
 
 
 def test_every_look_that_a_remote_does_not_answer_is_counted() -> None:

@@ -16,7 +16,6 @@ from reconciler.controller.serving import Serving
 from reconciler.core import record as records
 from reconciler.core.record import Outcome, Pointer, Record, Version
 from reconciler.errors import TerminalError
-from tests.controller.world import declared
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -85,7 +84,7 @@ def test_what_has_no_record_is_never_withdrawn(serving: Serving, target: Countin
     assert serving.converge("m", None, None).reason == "NotReleased"
     serving.converge("m", None, released())
     assert serving.converge("m", None, None).reason == "NotRecorded"
-    assert serving.converge("m", declared().spec, None).reason == "NotRecorded"
+    assert serving.converge("m", "directory", None).reason == "NotRecorded"
     assert target.acts == ["converge"]
 
 
@@ -137,7 +136,7 @@ def test_what_was_done_at_a_target_is_told_once_it_has_helped(
     told.clear()
     target.damage("m", TerminalError("a flipped byte"))
     monkeypatch.setattr(target, "converge", lambda *_: None)
-    assert serving.converge("m", None, released("0")).reason == "Heal"
+    assert serving.converge("m", None, released("0")).reason == "BundleDamaged"
     assert told == [], "a target that stays damaged is not healed"
 
 

@@ -25,7 +25,7 @@ def test_one_step_reaches_the_record_and_a_second_changes_nothing(
 
 def test_damage_to_the_served_bundle_is_healed_and_named() -> None:
     plan = plan_target("a", Seen("a", intact=False, detail="model.onnx differs"))
-    assert (plan.reason, plan.action) == ("Heal", Converge("a"))
+    assert (plan.reason, plan.action) == ("BundleDamaged", Converge("a"))
     assert "model.onnx differs" in plan.message
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters import catalogue as catalogues
-from reconciler.adapters.targets import KNOWN
+from reconciler.adapters.targets import KNOWN, LOCAL
 from reconciler.pipeline import reading as tables
 from reconciler.spec.catalogue import Catalogue
 from reconciler.spec.checks import data as data_checks
@@ -78,7 +78,7 @@ spec:
   acceptance:
     - {metric: rsme, max: 1}
     - {metric: rmse, min: 1}
-  deployment: {target: local, keep: true}
+  deployment: {target: moon, keep: true}
 """
     read = read_spec(text, "specs/a.yaml", Params(), CATALOGUE)
     assert read.spec is None
@@ -99,7 +99,7 @@ spec:
         (13, 16, "spec.acceptance[0].metric"),
         (14, 22, "spec.acceptance[1].min"),
         (15, 24, "spec.deployment.target"),
-        (15, 37, "spec.deployment.keep"),
+        (15, 36, "spec.deployment.keep"),
     ]
     assert str(read.problems[9]) == (
         "specs/a.yaml:7:26: spec.data.split.colum: there is no such key (did you mean column?)"
@@ -395,7 +395,7 @@ def test_a_dataset_that_does_not_exist_is_refused_with_the_nearest() -> None:
 
 
 def test_targets_exist_and_honour_what_is_asked() -> None:
-    assert "known are directory" in only(spec(deployment="{target: local}"))
+    assert "known are directory" in only(spec(deployment="{target: moon}"))
     rollout = "{rollout: {strategy: canary, steps: [10, 50]}}"
     assert "cannot roll out" in only(spec(deployment=rollout))
     assert problems(spec(deployment="{rollout: {strategy: immediate}}")) == []
@@ -447,6 +447,14 @@ def test_four_lines_and_the_defaults_are_a_spec() -> None:
         (b"defaults: {data: {split: {tset: 1}}}", "did you mean test?"),
         (b"targets: {cloud: {}}", "known are directory"),
         (b"targets: {directory: {rot: x}}", "known are root"),
+        (b"targets: {local: {root: x}}", "known are endpoints, token_env"),
+        (b"targets: {local: {token_env: a b}}", "name of an environment variable"),
+        (b"targets: {local: {endpoints: x}}", "wanted a list"),
+        (b"targets: {local: {endpoints: []}}", "wanted a list"),
+        (b"targets: {local: {endpoints: ['localhost:8080']}}", "wanted an address"),
+        (b"targets: {local: {endpoints: ['http://u:p@h:1']}}", "holds no password"),
+        (b"targets: {local: {endpoints: ['http://h:99999']}}", "wanted an address"),
+        (b"targets: {local: {endpoints: ['http://h/', 'http://h']}}", "named twice"),
         (b"runtime: {python: 3.11}", "quote it"),
         (b"models: [", "not valid YAML"),
         (b"apiVersion: v2", "wanted reconciler/v1"),
@@ -457,6 +465,12 @@ def test_params_that_cannot_be_followed_are_refused(text: bytes, words: str) -> 
     read = read_params(text)
     assert read.params is None
     assert any(words in str(p) for p in read.problems), read.problems
+
+
+def test_a_token_that_would_travel_in_the_clear_is_warned_of() -> None:
+    read = read_params(b"targets: {local: {endpoints: ['http://far:1'], token_env: TOKEN}}")
+    assert read.params is not None
+    assert "in the clear" in str(read.problems[0])
 
 
 def test_params_leave_the_users_own_keys_alone() -> None:
@@ -516,7 +530,7 @@ def test_any_document_is_a_spec_or_has_problems(tree: object, section: str) -> N
 def test_reading_knows_the_same_datasets_endings_and_targets_as_those_who_act() -> None:
     assert data_checks.DATASETS == tables.DATASETS
     assert data_checks.SUFFIXES == tables._SUFFIXES
-    assert set(TARGETS) == set(KNOWN)
+    assert set(TARGETS) == {*KNOWN, LOCAL}
 
 
 def test_reading_specs_imports_no_library_of_arrays() -> None:

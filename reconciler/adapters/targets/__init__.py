@@ -1,7 +1,8 @@
-"""Targets by the name that specs give them."""
+"""Targets by the name that specs give them: those that are published to, and those followed."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,14 @@ from reconciler.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.ports.targets import Target, Verify
+    from reconciler.adapters.targets.local import Golden
+    from reconciler.ports.servers import Tended
+    from reconciler.ports.targets import Followed, Target, Verify
 
 KNOWN = {DirectoryTarget.name: DirectoryTarget}
+LOCAL = "local"
+#: Where `reconciler serve` listens unless told otherwise.
+ENDPOINT = "http://127.0.0.1:8080"
 
 
 def open_target(
@@ -34,7 +40,9 @@ def open_target(
     """
     if name not in KNOWN:
         raise SpecError(
-            f"unknown target {name!r}", reason="UnknownTarget", hint=f"known: {', '.join(KNOWN)}"
+            f"unknown target {name!r}",
+            reason="UnknownTarget",
+            hint=f"known: {', '.join((*KNOWN, LOCAL))}",
         )
     if unknown := sorted(settings.keys() - {"root"}):
         raise SpecError(
@@ -46,6 +54,32 @@ def open_target(
     if not isinstance(root, str) or not root or ".." in Path(root).parts:
         raise SpecError(f"targets.{name}.root: {root!r} is no directory", reason="InvalidTarget")
     return DirectoryTarget(base / root, verify, keep)
+
+
+def open_servers(settings: Mapping[str, object]) -> Tended:
+    """Return the servers that `targets.local` of params.yaml names.
+
+    Raises:
+        SpecError: `InvalidTarget` for settings it does not know.
+    """
+    from reconciler.adapters.server_client import ServerClient
+
+    if unknown := sorted(settings.keys() - {"endpoints", "token_env"}):
+        message = f"targets.{LOCAL}: unknown key {unknown[0]!r}"
+        raise SpecError(message, reason="InvalidTarget", hint="known: endpoints, token_env")
+    endpoints = settings.get("endpoints", [ENDPOINT])
+    variable = settings.get("token_env")
+    if not isinstance(endpoints, list | tuple) or not isinstance(variable, str | None):
+        raise SpecError(f"targets.{LOCAL}: these settings make no sense", reason="InvalidTarget")
+    token = os.environ.get(variable) if variable else None
+    return ServerClient([str(endpoint).rstrip("/") for endpoint in endpoints], token or None)
+
+
+def open_followed(servers: Tended, golden: Golden) -> dict[str, Followed]:
+    """Return every target whose servers follow the records, by the name that specs give it."""
+    from reconciler.adapters.targets.local import LocalTarget
+
+    return {LOCAL: LocalTarget(servers, golden)}
 
 
 def refused(name: str, keys: Mapping[str, object]) -> tuple[str, ...]:

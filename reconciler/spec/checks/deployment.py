@@ -11,7 +11,10 @@ from reconciler.spec.problems import Finding, nearest
 _AT = ("spec", "deployment")
 _ROLLOUT = (*_AT, "rollout")
 #: By target: its settings in params.yaml, and whether it can split traffic.
-TARGETS: Mapping[str, tuple[frozenset[str], bool]] = {"directory": (frozenset({"root"}), False)}
+TARGETS: Mapping[str, tuple[frozenset[str], bool]] = {
+    "directory": (frozenset({"root"}), False),
+    "local": (frozenset({"endpoints", "token_env"}), True),
+}
 
 
 def check(deployment: DeploymentSpec) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconciler.spec.checks import servers
 from reconciler.spec.checks.deployment import TARGETS, unknown
 from reconciler.spec.model import Spec
 from reconciler.spec.params import Params
@@ -61,3 +62,5 @@ def _targets(targets: Mapping[Any, Any]) -> Iterator[Finding]:
             for key in settings.keys() - known:
                 hint = f"known are {', '.join(sorted(known))}"
                 yield Finding(("targets", name, key), "there is no such setting", hint, at_key=True)
+            if name == "local":
+                yield from servers.check(settings, ("targets", name))

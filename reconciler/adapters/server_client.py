@@ -1,0 +1,163 @@
+"""Inference servers over HTTP: what they say of themselves, and the little that is asked of them.
+
+All of it is bounded in time, for a server that hangs must hold up nobody.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from reconciler.adapters import server_report
+from reconciler.errors import TransientError
+from reconciler.ports.servers import BUSY, DOWN, REFUSED, Prediction, Report, Row
+
+_CONNECT_S = 0.4
+_ANSWER_S = 2.0
+#: A server has verified a bundle and loaded it within this, or tells that it is not done.
+_RELOAD_S = 8.0
+_MOST_BYTES = 256 << 20
+_SIDE_BY_SIDE = 16
+#: One look serves all who ask within this, or within so many times what it took.
+_FRESH_S, _FRESH_TIMES = 0.5, 10.0
+
+
+class ServerClient:
+    """The servers at some endpoints; see `ports.servers.Tended`. One look is shared by many.
+
+    Args:
+        endpoints: Such as `http://127.0.0.1:8080`.
+        token: Sent to each; None: they ask for none.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        token: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoints = tuple(endpoints)
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._reports: tuple[Report, ...] = ()
+        self._until = float("-inf")
+
+    def look(self) -> tuple[Report, ...]:
+        """Return what each endpoint says, as of a moment ago at most."""
+        with self._lock:  # whoever comes while somebody looks gets what that one sees
+            began = self._clock()
+            if began >= self._until:
+                self._reports = self._asked()
+                took = self._clock() - began
+                self._until = self._clock() + max(_FRESH_S, _FRESH_TIMES * took)
+            return self._reports
+
+    def reload(self, endpoint: str, model: str, unless: str | None = None) -> None:
+        """Have a server read the records now and load a model anew; see `Tended`."""
+        query = "" if unless is None else f"?unless={quote(unless, safe='')}"
+        path = f"/admin/reload/{quote(model, safe='')}{query}"
+        try:
+            self._call(endpoint, "POST", path, None, {}, _RELOAD_S)
+        finally:
+            with self._lock:
+                self._until = float("-inf")
+
+    def predict(self, endpoint: str, model: str, rows: Sequence[Row]) -> Prediction:
+        """Return what a server answers to rows; it counts in no statistic; see `Tended`."""
+        headers = {"Content-Type": "application/json", "X-Reconciler-Probe": "1"}
+        path = f"/predict/{quote(model, safe='')}"
+        try:
+            body = json.dumps([_plain(row) for row in rows]).encode()
+            return server_report.prediction(
+                self._call(endpoint, "POST", path, body, headers, _ANSWER_S)
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TransientError(
+                f"{endpoint}: its predictions make no sense", reason=REFUSED
+            ) from error
+
+    def _asked(self) -> tuple[Report, ...]:
+        if len(self._endpoints) <= 1:
+            return tuple(self._report(endpoint) for endpoint in self._endpoints)
+        with ThreadPoolExecutor(min(len(self._endpoints), _SIDE_BY_SIDE)) as pool:
+            return tuple(pool.map(self._report, self._endpoints))
+
+    def _report(self, endpoint: str) -> Report:
+        try:
+            plain = self._call(endpoint, "GET", "/status", None, {}, _ANSWER_S)
+            return server_report.report(endpoint, plain)
+        except TransientError as error:
+            return Report(endpoint, away=error.message)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return Report(endpoint, away=f"{endpoint} answers, and is no server of ours")
+
+    def _call(
+        self,
+        endpoint: str,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        within_s: float,
+    ) -> Any:
+        """Return the JSON of an answer.
+
+        Raises:
+            TransientError: `ServerDown`: there is none within the time. `Busy` or `Refused`.
+            ValueError: It is no JSON.
+        """
+        parts = urlsplit(endpoint)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else None
+        connection = (kind or http.client.HTTPConnection)(parts.netloc, timeout=_CONNECT_S)
+        try:
+            connection.connect()
+            connection.sock.settimeout(within_s)
+            sent = {**self._headers, **headers, "Connection": "close"}
+            connection.request(method, parts.path.rstrip("/") + path, body, sent)
+            answer = connection.getresponse()
+            content = answer.read(_MOST_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise TransientError(_unheard(endpoint, error), reason=DOWN) from error
+        finally:
+            connection.close()
+        if answer.status not in (200, 202):
+            reason = BUSY if answer.status in (429, 503, 504) else REFUSED
+            raise TransientError(_refused(endpoint, answer.status, content), reason=reason)
+        return orjson.loads(content)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    """Return a row as JSON can have it: it knows no NaN, which stands for null."""
+    return {name: None if value != value else value for name, value in row.items()}
+
+
+def _unheard(endpoint: str, error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"the server at {endpoint} does not answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return f"no server answers at {endpoint}"
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"no server answers at {endpoint}: {said}"
+
+
+def _refused(endpoint: str, status: int, content: bytes) -> str:
+    if status in (401, 403):
+        return (
+            f"the server at {endpoint} wants a token of scope admin (status {status}):"
+            " `targets.local.token_env` of params.yaml names the variable that holds it"
+        )
+    try:
+        said = str(orjson.loads(content)["error"])
+    except (ValueError, KeyError, TypeError):
+        said = "without a word"
+    return f"the server at {endpoint} refuses with status {status}: {said:.200}"
