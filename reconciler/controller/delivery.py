@@ -7,6 +7,7 @@ what is waited for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -62,6 +63,8 @@ class Delivery:
         self._servers = servers
         self._status = status
         self._clock = clock
+        self._counted: set[str] | None = None
+        """Models that something is kept of; None: that was not asked yet."""
 
     def step(
         self, record: Record, revision: str, stopped: Stopped | None = None
@@ -94,9 +97,20 @@ class Delivery:
             case Wait() as wait:
                 return _waiting(record, wait, trial, reports)
 
+    def ended(self, model: str) -> None:
+        """Drop what was counted for a model that no rollout is on of, if anything was."""
+        with suppress(ReconcilerError):  # it is dropped another time
+            if self._counted is None:
+                self._counted = self._status.counting()
+            if model in self._counted:
+                self._status.end_count(model)
+                self._counted.discard(model)
+
     def _totals(self, trial: Trial, reports: Sequence[Report]) -> Totals:
         """Return what has been counted by now; without a store, what the servers tell alone."""
         boots = sightings.boots(trial, reports)
+        if self._counted is not None:
+            self._counted.add(trial.model)
         try:
             return self._status.count(trial.model, trial.since, boots)
         except ReconcilerError:

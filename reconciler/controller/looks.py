@@ -162,10 +162,9 @@ class Looks:
                 self._go_on(key, looked, entry.decision, outcome)
             if key.kind is Kind.RELEASE:
                 self._queue.done(key)
-            else:  # it may have had to wait for this one
-                self._queue.add(release(key.model))
-            if self._rolls(key.model):
-                self._queue.add(rollout(key.model))
+            other = rollout if key.kind is Kind.RELEASE else release
+            if other is release or self._rolls(key.model):
+                self._queue.add(other(key.model))  # it may have had to wait for this one
 
     def _go_on(
         self, key: Key, looked: Pass, decision: Decision, outcome: Snapshot | Exception
@@ -194,6 +193,8 @@ class Looks:
         self._listen(decided(decision, looked.record if looked else None, revision))
         self._troubles.well(key)
         self._queue.add(target(name), release(name))
+        if self._rolls(name):
+            self._queue.add(rollout(name))
 
     def _decide(self, key: Key, looked: Pass, decision: Decision) -> Ended:
         """Have a decision put on record, unless another one about the model is on its way.

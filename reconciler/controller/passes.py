@@ -191,6 +191,8 @@ class Pass:
         """
         if (why := self.snapshot.quarantined.get(self.name)) is not None:
             return TargetPlan("RecordCorrupt", f"its record cannot be read: {why}")
+        if self.tools.delivery is not None and (not self.record or not self.record.challenger):
+            self.tools.delivery.ended(self.name)
         own = self.fleet.target(self.name)
         return self.tools.serving.converge(self.name, own, self.record)
 

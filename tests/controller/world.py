@@ -15,6 +15,7 @@ from reconciler.adapters.git import Person
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.adapters.targets.memory import MemoryTarget
+from reconciler.controller.delivery import Delivery
 from reconciler.controller.engine import Engine
 from reconciler.controller.events import Decided, Event
 from reconciler.controller.fleet import Fleet
@@ -34,6 +35,7 @@ from reconciler.core.standing import Standing
 from reconciler.core.verdict import Evidence, Verdict
 from reconciler.core.verdict import Outcome as Said
 from reconciler.errors import TerminalError
+from reconciler.ports.servers import Servers
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 
@@ -132,6 +134,8 @@ class World:
     allowed: str | None = None
     """The commit that may change as much at once as it does."""
     memory: int | None = None
+    servers: Servers | None = None
+    """Who tells of rollouts; None: nobody."""
 
     def __post_init__(self) -> None:
         self.target = MemoryTarget(lambda _: None)
@@ -179,7 +183,13 @@ class World:
             clock=lambda: self.now,
             mismatches=self.mismatches,
             leasing=leasing or Leasing(),
+            delivery=self._delivery(),
         )
+
+    def _delivery(self) -> Delivery | None:
+        if self.servers is None:
+            return None
+        return Delivery(self.servers, self.status, lambda: self.now)
 
     def record(self, name: str = "m") -> Record:
         return self.store.snapshot.records[name]
