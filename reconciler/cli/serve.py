@@ -18,12 +18,14 @@ from reconciler.adapters.ref_watch import watching
 from reconciler.cli.access_log import write
 from reconciler.cli.daemon_log import DaemonLog
 from reconciler.cli.ending import asked_to_end
+from reconciler.cli.grpc_port import grpc_port
 from reconciler.cli.guarding import Access, Guard
 from reconciler.cli.options import LogFormat
 from reconciler.cli.wiring import Site, open_site
 from reconciler.controller.events import Happened
 from reconciler.serving import succession
 from reconciler.serving.crew import Crew
+from reconciler.serving.grpc.port import place
 from reconciler.serving.limits import Limits
 from reconciler.serving.lines import Message
 from reconciler.serving.metrics import Totals
@@ -50,6 +52,10 @@ class Request:
     """An open pipe with whose other end the server ends; None: none."""
     log: LogFormat = LogFormat.TEXT
     access: Access = field(default_factory=Access)
+    grpc_port: int | None = None
+    """Where to serve over gRPC as well, 0: any that is free; None: nowhere."""
+    grpc_fd: int | None = None
+    """A socket that holds such a port; None: one is opened."""
 
 
 def run(request: Request) -> int:
@@ -61,14 +67,17 @@ def run(request: Request) -> int:
         log = stack.enter_context(DaemonLog(request.log))
         guard = Guard(request.access, request.host, listen, site.workspace.tokens)
         address = url(listen, guard.scheme)
-        server, crew = _made(site, request, listen, guard, log)
+        port = grpc_port(request.host, request.grpc_port, request.grpc_fd)
+        grpc = None if port is None else place(stack.enter_context(port))
+        server, crew = _made(site, request, listen, grpc, guard, log)
         asked = stack.enter_context(asked_to_end(request.leash, crew.end_now))
         crew.start()
         stack.callback(crew.end)
         refs = stack.enter_context(watching(site.git, server.wake))
         server.start()
         stack.callback(server.end)
-        log(Happened("Started", f"process {os.getpid()} serves {site.root} on {address}"))
+        where = address if grpc is None else f"{address}, and on {grpc} over gRPC"
+        log(Happened("Started", f"process {os.getpid()} serves {site.root} on {where}"))
         guard.warn(log)
         while not asked.wait():
             refs.renew()
@@ -79,7 +88,12 @@ def run(request: Request) -> int:
 
 
 def _made(
-    site: Site, request: Request, listen: socket.socket, guard: Guard, log: DaemonLog
+    site: Site,
+    request: Request,
+    listen: socket.socket,
+    grpc: str | None,
+    guard: Guard,
+    log: DaemonLog,
 ) -> tuple[Server, Crew]:
     totals = Totals()
     limits = request.limits
@@ -87,7 +101,7 @@ def _made(
     def settings(listening: int, link: int) -> Settings:
         made = Settings(
             listening, link, limits.body, limits.rows, limits.seconds,
-            succession=str(lock), about=about,
+            succession=str(lock), about=about, grpc=grpc,
         )  # fmt: skip
         return guard.applied(made)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from reconciler.adapters.binding import listening_socket, url
 from reconciler.adapters.children import Child, Kept
 from reconciler.cli.ending import Asked, asked_to_end
+from reconciler.cli.grpc_port import grpc_port
 from reconciler.cli.options import LogFormat
 from reconciler.cli.wiring import open_site
 from reconciler.cli.woven import Woven
@@ -39,6 +40,8 @@ class Request:
     """What `watch` is started with, beside what `up` itself gives it."""
     server: Sequence[str]
     """The same of `serve`."""
+    grpc_port: int | None = None
+    """Where to serve over gRPC as well, 0: any that is free; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,11 @@ def run(request: Request) -> int:
         stack.callback(_end, kept)
         programs, own = Programs(woven, asked, []), ("--leash", str(leash))
         woven.tell("Started", f"process {os.getpid()} keeps both, on {url(listen)}")
-        fd = listen.fileno()
-        serve = ("serve", "--fd", str(fd), *own, *request.server)
-        kept.append(programs.kept("server", serve, (fd, leash), folder))
+        sockets = {"--fd": listen.fileno()}
+        if (port := grpc_port(request.host, request.grpc_port)) is not None:
+            sockets["--grpc-fd"] = stack.enter_context(port).fileno()
+        serve = ("serve", *words(sockets), *own, *request.server)
+        kept.append(programs.kept("server", serve, (*sockets.values(), leash), folder))
         kept.append(programs.kept("daemon", ("watch", *own, *request.daemon), (leash,), folder))
         while not asked.wait():
             pass

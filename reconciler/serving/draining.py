@@ -21,6 +21,11 @@ class Draining(uvicorn.Server):
 
     _drains = False
 
+    def __init__(self, config: uvicorn.Config, begins: Callable[[], None] = lambda: None) -> None:
+        """Make a server; `begins` is called once it begins to end."""
+        super().__init__(config)
+        self._begins = begins
+
     def drain(self, *, elsewhere: bool) -> None:
         """Begin to end; in the loop's thread.
 
@@ -31,6 +36,7 @@ class Draining(uvicorn.Server):
         if self._drains:
             return
         self._drains = True
+        self._begins()
         if not self.started:
             self.should_exit = True
             return

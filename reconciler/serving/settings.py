@@ -40,6 +40,8 @@ class Settings:
     """These four: the rules at the door, see `access`."""
     tls: Mapping[str, str] | None = None
     """The files of `tls.Certificate`, by field; None: without TLS."""
+    grpc: str | None = None
+    """Where to answer over gRPC too, as `host:port`; None: nowhere."""
     share: float | None = None
     """Of the requests that were answered, how many are told in the log; see `journal`."""
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 import uvloop
@@ -41,6 +41,9 @@ from reconciler.serving.table import Entry, Route
 from reconciler.serving.tallies import Tallies
 from reconciler.serving.tls import Certificate, Renewed
 
+if TYPE_CHECKING:
+    from reconciler.serving.grpc.server import GrpcServer
+
 #: A worker without its supervisor goes on answering for so long: another one may be starting.
 ORPHAN_S = 3.0
 _LOOK_S = 0.05
@@ -64,6 +67,8 @@ class Worker:
         self._writer: asyncio.StreamWriter | None = None
         self._orphaned = False
         self._ready = asyncio.Event()
+        self._drains = asyncio.Event()
+        self._listens = False
         limits = Limits(settings.body, settings.rows, settings.seconds)
         self._ids = Ids()
         self._house = House(self._load, self._changed, self._begins)
@@ -90,9 +95,17 @@ class Worker:
         reading = asyncio.create_task(self._read(reader, server))
         telling = asyncio.create_task(self._keep_telling())
         listen = socket.socket(fileno=self._settings.listen)
+        grpc = self._grpc()
         with contextlib.suppress(TimeoutError):  # until then, whoever was there before answers
             await asyncio.wait_for(self._ready.wait(), ORPHAN_S)
+        if grpc is not None:
+            await grpc.start()
+        self._listens = True
+        self._changed()
+        ending = asyncio.create_task(self._end(grpc))
         await server.serve(sockets=[listen])
+        self._drains.set()
+        await ending
         self._tell_counts()
         for task in (reading, telling):
             task.cancel()
@@ -113,7 +126,21 @@ class Worker:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
-        return Draining(config)
+        return Draining(config, self._drains.set)
+
+    def _grpc(self) -> GrpcServer | None:
+        """Return what answers over gRPC too; None: nothing shall."""
+        if self._settings.grpc is None:
+            return None
+        from reconciler.serving.grpc.server import GrpcServer
+
+        return GrpcServer(self._shop, self._settings.grpc, self._settings.tls)
+
+    async def _end(self, grpc: GrpcServer | None) -> None:
+        """Have it end as soon as the rest of the worker does."""
+        await self._drains.wait()
+        if grpc is not None:
+            await grpc.stop(DRAIN_S)
 
     def _context(self, *_: object) -> ssl.SSLContext:
         assert self._tls is not None
@@ -125,7 +152,8 @@ class Worker:
     def _changed(self) -> None:
         if self._house.ready:
             self._ready.set()
-        self._tell({"loaded": self._house.status()})
+        if self._listens or not self._house.ready:  # who is told that it is ready comes at once
+            self._tell({"loaded": self._house.status()})
 
     def _begins(self, route: Route) -> None:
         self._tallies.begin(route.model, route.since)

@@ -33,6 +33,10 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")
     ] = 8080,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option("--grpc-port", min=0, max=65535, help="Serve over gRPC too. Default: do not."),
+    ] = None,
     workers: Annotated[
         int, typer.Option("--workers", min=1, max=256, help="Processes that answer.")
     ] = 1,
@@ -67,6 +71,7 @@ def serve(
         ),
     ] = 30.0,
     fd: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
+    grpc_fd: Annotated[int | None, typer.Option("--grpc-fd", hidden=True)] = None,
     leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
 ) -> None:
     """Serve what is released: predictions over HTTP, from the records on `deployed`."""
@@ -79,7 +84,9 @@ def serve(
         tls=(tls_cert, tls_key, tls_ca), log=access_log,
     )  # fmt: skip
     limits = Limits(max_body or 16 << 20, max_rows, timeout)
-    asked = verb.Request(host, port, workers, interval, limits, fd, leash, log_format, told)
+    asked = verb.Request(
+        host, port, workers, interval, limits, fd, leash, log_format, told, grpc_port, grpc_fd
+    )
     raise typer.Exit(verb.run(asked))
 
 
@@ -91,6 +98,10 @@ def up(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")
     ] = 8080,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option("--grpc-port", min=0, max=65535, help="Serve over gRPC too. Default: do not."),
+    ] = None,
     workers: Annotated[
         int, typer.Option("--workers", min=1, max=256, help="Processes that answer.")
     ] = 1,
@@ -130,6 +141,11 @@ def up(
               "--tls-cert": tls_cert, "--tls-key": tls_key, "--tls-ca": tls_ca,
               "--access-log": access_log}  # fmt: skip
     asked = verb.Request(
-        host, port, log_format, verb.words({**both, **daemon}), verb.words({**both, **server})
+        host,
+        port,
+        log_format,
+        verb.words({**both, **daemon}),
+        verb.words({**both, **server}),
+        grpc_port,
     )
     raise typer.Exit(verb.run(asked))
