@@ -161,9 +161,9 @@ def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple
         console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     count = len(standings)
     if rolling and not wrong:
-        verb = "is" if len(rolling) == 1 else "are"
+        noun = "model is" if count == 1 else f"models {'is' if len(rolling) == 1 else 'are'}"
         console.print(
-            f"{len(rolling)} of {count} {verb} being rolled out, which goes on by itself while"
+            f"{len(rolling)} of {count} {noun} being rolled out, which goes on by itself while"
             f" `reconciler watch` runs: {', '.join(rolling)}",
             highlight=False,
             markup=False,

@@ -139,7 +139,7 @@ def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
         grid.add_column(column)
     now = datetime.now(UTC)
     for version in sorted(versions, key=lambda v: -int(v["number"])):
-        said = (version.get("verdict") or {}).get("message") or version.get("message", "")
+        said = version.get("message") or (version.get("verdict") or {}).get("message", "")
         grid.add_row(
             str(version["number"]),
             str(version["outcome"]),

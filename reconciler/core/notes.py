@@ -154,11 +154,14 @@ def _new_hold(before: Record | None, after: Record) -> Hold | None:
 
 
 def _reason(before: Record | None, after: Record) -> str | None:
-    """Return why a person did it, in that person's words; None where nothing was said."""
+    """Return why it was done, in the words of the person or the rollout; None: none were said."""
     if (hold := _new_hold(before, after)) is not None:
         return hold.reason.partition(": ")[2] or None if hold.against else hold.reason
-    promotion = _new_promotion(before, after)
-    return None if promotion is None else promotion.reason
+    if (promotion := _new_promotion(before, after)) is not None:
+        return promotion.reason
+    known = before.versions if before is not None else ()
+    gone = (v for v in after.versions if v.rollout is not None and v not in known)
+    return next((v.message for v in gone if v.outcome is Outcome.WITHDRAWN), None)
 
 
 def _new_promotion(before: Record | None, after: Record) -> Promotion | None:

@@ -12,10 +12,7 @@ from pydantic import ValidationError
 from reconciler.core.digest import digest
 from reconciler.core.estimate import spoken
 from reconciler.errors import TerminalError
-from reconciler.spec.model import Rollout, seconds
-
-#: Weights of a canary whose spec names none, in per cent.
-STEPS = (10, 50)
+from reconciler.spec.model import STEPS, Rollout, seconds
 
 Strategy = Literal["immediate", "canary", "shadow", "blue_green"]
 OnDeadline = Literal["hold", "promote", "withdraw"]
@@ -45,7 +42,7 @@ def rules_of(rollout: Rollout) -> RolloutRules:
     steps = {"shadow": (0,), "blue_green": (0, 100), "immediate": ()}.get(strategy)
     return RolloutRules(
         strategy,
-        (rollout.steps or STEPS) if steps is None else steps,
+        rollout.steps if steps is None else steps,
         timedelta(seconds=seconds(rollout.hold)),
         rollout.min_requests,
         rollout.max_error_rate,
@@ -73,10 +70,7 @@ def described(rules: RolloutRules) -> str:
 
 def settings(rollout: Rollout) -> dict[str, Any]:
     """Return what a record keeps of a spec's rollout, in JSON's own types."""
-    kept: dict[str, Any] = rollout.model_dump(mode="json")
-    if rollout.strategy == "canary":
-        kept["steps"] = list(rollout.steps or STEPS)
-    return kept
+    return dict(rollout.model_dump(mode="json"))
 
 
 def in_force(kept: Mapping[str, Any] | None) -> RolloutRules:

@@ -114,6 +114,7 @@ def _conditions(
         "Suspended": Truth.TRUE,
         "RollingOut": Truth.TRUE,
         "Rejected": Truth.FALSE,
+        "Withdrawn": Truth.FALSE,
         "OutOfPolicy": Truth.FALSE,
     }
 

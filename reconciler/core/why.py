@@ -153,10 +153,10 @@ def _rolling(facts: Facts) -> Why | None:
         return _why(facts, f"waits for its rollout: {plan.message}", None, then)
     if plan.reason != "Withdrawn":
         return None
-    stays = f", and version {facts.champion.number} stays in production" if facts.champion else ""
+    stays = f"version {facts.champion.number} stays in production; " if facts.champion else ""
     then = (
-        "a commit that changes the model or its rollout would change that, and `reconciler retry"
-        f" {name}` tries once more{stays}"
+        f"{stays}a commit that changes the model or its rollout would change that, and `reconciler"
+        f" retry {name}` begins the rollout again"
     )
     return _why(facts, f"waits for a person: {plan.message}", facts.decided, then)
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})(s|m|h|d)")
@@ -233,12 +240,17 @@ class Rule(Part):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 
 
+#: Per cent of the traffic that a canary gets whose spec does not say.
+STEPS: Final = (10, 50)
+
+
 class Rollout(Part):
     """How a new version takes over the traffic."""
 
     strategy: Literal["immediate", "canary", "shadow", "blue_green"] = "immediate"
     steps: ListOf[Annotated[int, Field(ge=1, le=100)]] = ()
-    """Per cent of the traffic at each step of a canary; empty: 10, then 50."""
+    """Per cent of the traffic at each step of a canary, after the last of which the new version
+    has all of it; default: 10, then 50."""
     hold: Duration = "10m"
     """How long each step lasts at least; for blue_green, how long the former version is kept."""
     min_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
@@ -246,14 +258,22 @@ class Rollout(Part):
     max_error_rate: Annotated[float, Field(ge=0, lt=1)] | None = 0.01
     """Share of its requests on which the new version may fail; None: not looked at."""
     max_latency_ratio: Annotated[float, Field(ge=1, le=1000)] | None = 3.0
-    """How many times as long as nine in ten of the champion's answers nine in ten of the new
-    version's may take; None: not looked at."""
+    """Times the champion's 90th percentile of latency: of the new version's answers, no more than
+    a tenth may take longer; None: not looked at."""
     max_disagreement: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Share of the requests on which both may give other answers; None: not looked at."""
     deadline: Duration | None = None
     """How long a step may wait for its requests; None: as long as it takes."""
     on_deadline: Literal["hold", "promote", "withdraw"] = "hold"
     """What becomes of a version that had too few requests by then."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stepwise(cls, value: Any) -> Any:
+        """Give a canary its steps."""
+        if isinstance(value, dict) and value.get("strategy") == "canary" and not value.get("steps"):
+            return {**value, "steps": list(STEPS)}
+        return value
 
 
 class DeploymentSpec(Part):

@@ -26,7 +26,10 @@ def check(deployment: DeploymentSpec) -> Iterator[Finding]:
     rollout, (_, splits) = deployment.rollout or Rollout(), known
     if not splits and rollout != Rollout():
         message = f"target {deployment.target} switches at once and cannot roll out in steps"
-        yield Finding((*_AT, "rollout"), message, "leave it out", at_key=True)
+        able = " or ".join(name for name, (_, splits) in TARGETS.items() if splits)
+        yield Finding(
+            (*_AT, "rollout"), message, f"leave it out, or set target: {able}", at_key=True
+        )
     elif rollout.strategy == "immediate":
         yield from _immediate(rollout)
     else:
