@@ -51,8 +51,10 @@ class Loaded:
         self.load_s = load_s
         self.size = size
         self.spread = spread
+        self.one_s = 0.0
+        """Seconds that one row alone takes, smoothed."""
         self.row_s = 0.0
-        """Seconds that one row takes, smoothed."""
+        """Seconds that a row takes among others, smoothed: seldom as long."""
 
     @property
     def signature(self) -> Signature:
@@ -61,11 +63,14 @@ class Loaded:
 
     def slow(self, rows: int) -> bool:
         """Return whether an answer to so many rows holds up others."""
-        return (rows > 1 and rows * self.row_s > SLOW_S) or self.row_s > SLOW_S
+        return self.one_s > SLOW_S or (rows > 1 and rows * self.row_s > SLOW_S)
 
     def took(self, seconds: float, rows: int) -> None:
         """Learn from an answer how fast it is."""
-        self.row_s += _LATEST * (seconds / max(rows, 1) - self.row_s)
+        if rows > 1:
+            self.row_s += _LATEST * (seconds / rows - self.row_s)
+        else:
+            self.one_s += _LATEST * (seconds - self.one_s)
 
 
 def load(entry: Entry, clock: Callable[[], float] = time.perf_counter) -> Loaded:
@@ -88,7 +93,7 @@ def load(entry: Entry, clock: Callable[[], float] = time.perf_counter) -> Loaded
     if examples.rows:  # the second time: nothing is made for the first time any more
         warm = clock()
         _check(entry, predictor, examples)
-        loaded.row_s = (clock() - warm) / len(examples.rows)
+        loaded.one_s = loaded.row_s = (clock() - warm) / len(examples.rows)
     return loaded
 
 

@@ -197,7 +197,7 @@ def test_a_slow_version_holds_up_nobody(place: Place, tmp_path: Path) -> None:
     one = made(tmp_path / "1")
     place.serve(route(one))
     slow = place.house.standing("m").champion
-    slow.row_s = 1.0
+    slow.one_s = 1.0
 
     async def play() -> list[str]:
         ended: list[str] = []
@@ -225,7 +225,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(place: Place, tmp_path:
     import threading
 
     place.serve(route(made(tmp_path / "1")))
-    place.house.standing("m").champion.row_s = 1.0
+    place.house.standing("m").champion.one_s = 1.0
     place.answering = Answering(
         place.house, place.tallies, place.apart, lambda *_: None, limit_s=0.05
     )
