@@ -46,11 +46,8 @@ def predict(predictor: Predictor, inputs: Sequence[Given]) -> Predictions:
     given = {item.name: item for item in inputs}
     if len(given) < len(inputs):
         raise wrong("two inputs have the same name")
-    strange = given.keys() - predictor.inputs.keys()
-    if strange and given.keys() <= predictor.tensors.keys():
+    if not given.keys() <= predictor.inputs.keys():
         return predictor.predict_tensors(_own_tensors(predictor, given))
-    if strange:
-        raise _unknown(predictor, next(item for item in inputs if item.name in strange))
     if first.shape[0] == 1:
         return predictor.predict_one(_row(predictor, inputs))
     return predictor.predict(_columns(predictor, inputs, first.shape[0]))
@@ -104,7 +101,10 @@ def _check(given: Given, kind: str, rows: int) -> None:
 
 
 def _own_tensors(predictor: Predictor, given: Mapping[str, Given]) -> dict[str, Array]:
-    """Return the tensors of the bundle's own model."""
+    """Return the tensors of the bundle's own model; they are neither features nor a matrix."""
+    for name, item in given.items():
+        if name not in predictor.tensors and name not in predictor.inputs:
+            raise _unknown(predictor, item)
     if missing := predictor.tensors.keys() - given:
         raise wrong(f"{', '.join(sorted(missing))}: the input is missing")
     return {name: _own(tensor, given[name]) for name, tensor in predictor.tensors.items()}

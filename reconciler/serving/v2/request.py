@@ -11,6 +11,7 @@ from reconciler.serving.v2.binary import Tail, from_tail
 from reconciler.serving.v2.datatypes import wrong
 from reconciler.serving.v2.tensors import Given, from_json
 
+_OBJECTS = frozenset({dict})
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -52,7 +53,7 @@ def parse(body: bytes, header_length: bytes | None) -> Inference:
     size = len(body) if header_length is None else _length(header_length, len(body))
     value = _object(body if size == len(body) else body[:size])
     tail = Tail(memoryview(body)[size:])
-    inputs = tuple(_input(item, tail) for item in _objects(value, "inputs"))
+    inputs = tuple([_input(item, tail) for item in _objects(value, "inputs")])
     if not inputs:
         raise wrong("inputs is empty, wanted at least one")
     if tail.left:
@@ -87,7 +88,7 @@ def _object(content: bytes) -> dict[str, Any]:
 
 def _objects(value: Mapping[str, Any], key: str) -> Sequence[dict[str, Any]]:
     found = value.get(key)
-    if not isinstance(found, list) or not all(type(item) is dict for item in found):
+    if type(found) is not list or not _OBJECTS.issuperset(map(type, found)):
         raise wrong(f"{key} is {'missing' if found is None else f'{found!r:.60}'}, wanted objects")
     return found
 

@@ -15,6 +15,7 @@ from reconciler.serving.v2.datatypes import ALL, BOUNDS, FLOATS, wrong
 Array = npt.NDArray[Any]
 
 _MOST_DIMENSIONS = 8
+_ONE = (1,)
 #: What JSON may hold for a datatype; null is a missing value, whatever the datatype.
 _KINDS: Mapping[str, frozenset[type]] = {
     **dict.fromkeys(FLOATS, frozenset({float, int, type(None)})),
@@ -48,11 +49,13 @@ def from_json(item: Mapping[str, Any]) -> Given:
     if type(data) is not list:
         found = "no data" if data is None else f"data {data!r:.40}"
         raise wrong(f"input {name!r:.80}: {found}, wanted a list, or binary data")
+    kinds = _KINDS[datatype]
+    if shape == _ONE and len(data) == 1 and type(data[0]) in kinds and datatype not in BOUNDS:
+        return Given(name, datatype, _ONE, data)  # one field of one row: there are many of these
     if data and type(data[0]) is list:
         data = _flat(name, shape, data)
     if len(data) != prod(shape):
         raise wrong(f"input {name!r:.80}: {len(data)} elements for shape {list(shape)}")
-    kinds = _KINDS[datatype]
     if not kinds.issuperset(map(type, data)):
         odd = next(value for value in data if type(value) not in kinds)
         raise wrong(f"input {name!r:.80}: {odd!r:.60} is not of datatype {datatype}")
@@ -71,13 +74,16 @@ def head(item: Mapping[str, Any]) -> tuple[str, str, tuple[int, ...]]:
         raise wrong(f"input {name!r:.80}: datatype {datatype!r:.40}, wanted one of {wanted}")
     if type(shape) is not list:
         raise _no_shape(name, shape)
-    for size in shape:
+    sizes = tuple(shape)
+    if sizes == _ONE and type(shape[0]) is int:
+        return name, datatype, _ONE
+    for size in sizes:
         if type(size) is not int or size < 0:
             raise _no_shape(name, shape)
     if not 1 <= len(shape) <= _MOST_DIMENSIONS:
         found = f"input {name!r:.80}: {len(shape)} dimensions"
         raise wrong(f"{found}, wanted the rows, or the rows and the columns, as in [1, 4]")
-    return name, datatype, tuple(shape)
+    return name, datatype, sizes
 
 
 def _no_shape(name: str, found: object) -> Exception:
