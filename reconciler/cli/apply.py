@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from reconciler.cli import tooling
 from reconciler.cli.interrupts import terminating
 from reconciler.cli.keeping import agreed, read
 from reconciler.cli.progress import Progress
@@ -113,7 +114,7 @@ def _converged(
             console.print(f"note: {note}", markup=False, soft_wrap=True, highlight=False)
         site = site.following(fleet.revision)
         trainer = site.trainer(jobs or os.cpu_count() or 1, listen, memory=memory)
-        tools = site.tools(fleet, trainer, listen)
+        tools = tooling.tools(site, fleet, trainer, listen)
         try:
             if kept is None:
                 engine = Engine(fleet, tools, listen, allowed=site.workspace.allowed())

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.adapters import machine
 from reconciler.adapters.deployed import AllBut
+from reconciler.cli.tooling import tools as tools_of
 from reconciler.cli.wiring import Others, Site
 from reconciler.controller import fleet as fleets
 from reconciler.controller.events import Listen
@@ -47,7 +48,7 @@ class Grounds:
         # a model that is as declared again is looked at while something else is trained for it
         others = site.others(revision, site.recall(revision).without(self._trainer.models()))
         settled = others.recalled.models
-        tools = site.tools(others.fleet, self._trainer, self._listen, self._leasing)
+        tools = tools_of(site, others.fleet, self._trainer, self._listen, self._leasing)
         tools.serving.expect(tuple(others.snapshot.records.values()))
         self._settled = frozenset(settled)
         at_rest = sum(known.champion is not None for known in settled.values())
@@ -66,7 +67,7 @@ class Grounds:
         """Return the same of the named models alone; see `Views`."""
         site, skip = self.site, AllBut(frozenset(names))
         fleet = fleets.load(site.git, revision, site.catalogue, site.memo(), skip=skip)
-        tools = site.tools(fleet, self._trainer, self._listen, self._leasing)
+        tools = tools_of(site, fleet, self._trainer, self._listen, self._leasing)
         snapshot = site.store.read_others(skip)
         tools.serving.expect(tuple(snapshot.records.values()))
         return View(fleet, snapshot, tools, Guards(fleet.params.freeze), skip)

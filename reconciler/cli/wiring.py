@@ -19,7 +19,7 @@ from reconciler.controller import recall as recalls
 from reconciler.controller.recall import Recalled
 from reconciler.controller.workspace import Workspace
 from reconciler.core import compilation, models_map
-from reconciler.core.runtime import LIBRARIES, mismatches
+from reconciler.core.runtime import LIBRARIES
 from reconciler.errors import TransientError
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from reconciler.controller.fleet import Fleet
     from reconciler.controller.guards import Guards
     from reconciler.controller.kept_events import KeptEvents
-    from reconciler.controller.leasing import Leasing
-    from reconciler.controller.passes import Tools
     from reconciler.controller.reports import Reports
     from reconciler.controller.serving import Serving
     from reconciler.controller.training import Trainer
@@ -272,32 +270,6 @@ class Site:
         work = Slices(self.git, pool)
         bound = memory or machine.fair()
         return Trainer(work.run, self.workspace.logs, jobs, listen, ended, bound)
-
-    def tools(
-        self,
-        fleet: Fleet,
-        trainer: Trainer,
-        listen: Listen,
-        leasing: Leasing | None = None,
-    ) -> Tools:
-        """Return everything that a pass over `fleet` needs; `listen` is told what targets do."""
-        from reconciler.controller.judging import Judging
-        from reconciler.controller.leasing import Leasing
-        from reconciler.controller.measuring import measure
-        from reconciler.controller.passes import Tools
-
-        declared = fleet.params.runtime
-        return Tools(
-            store=self.store,
-            trainer=trainer,
-            drafts=self.artifacts.draft,
-            gate=Judging(self.artifacts, self.workspace.scored, measure),
-            serving=self.serving(fleet, listen),
-            status=self.status,
-            clock=lambda: datetime.now(UTC),
-            mismatches=mismatches(declared, installed(tuple({*LIBRARIES, *declared}))),
-            leasing=leasing or Leasing(),
-        )
 
     def guards(self, fleet: Fleet, snapshot: Snapshot, recalled: Recalled | None = None) -> Guards:
         """Return what keeps changes back at the fleet's commit.
