@@ -21,6 +21,7 @@ from reconciler.serving.app import App
 from reconciler.serving.house import House
 from reconciler.serving.limits import Limits
 from reconciler.serving.loaded import Loaded
+from reconciler.serving.meter import Meter
 from reconciler.serving.shop import Shop
 from reconciler.serving.table import Entry, Route, Table
 from reconciler.serving.tallies import Tallies
@@ -112,12 +113,14 @@ def loaded(entry: Entry, sign: Signature, model: Any) -> Loaded:
 class Bench:
     """An application, and a client of it."""
 
-    def __init__(self, limits: Limits, apart: ThreadPoolExecutor) -> None:
+    def __init__(self, limits: Limits, apart: ThreadPoolExecutor, **parts: Any) -> None:
         self.house = House(self._load)
         self.tallies = Tallies()
         self.ended: list[str] = []
         answering = Answering(self.house, self.tallies, apart, self._observe, limits.seconds)
-        self.app = App(Shop(self.house, answering, self._summed, limits))
+        self.meter = Meter()
+        parts.setdefault("meter", self.meter)
+        self.app = App(Shop(self.house, answering, self._summed, limits, **parts))
 
     def serve(self, **versions: int) -> None:
         """Serve these models, at these versions."""
@@ -133,6 +136,7 @@ class Bench:
 
     def _observe(self, model: str, version: str, outcome: str, seconds: float, rows: int) -> None:
         self.ended.append(outcome)
+        self.meter.observe(model, version, outcome, seconds, rows)
 
     async def _summed(self, what: str) -> Any:
         return {"models": self.house.status()["models"]}
@@ -156,9 +160,9 @@ class Bench:
 
 
 @contextmanager
-def open_bench(limits: Limits = Limits()) -> Iterator[Bench]:  # noqa: B008  it is frozen
-    """Give an application that serves `stay` and `flower`."""
+def open_bench(limits: Limits = Limits(), **parts: Any) -> Iterator[Bench]:  # noqa: B008  it is frozen
+    """Give an application that serves `stay` and `flower`; `parts` are those of its shop."""
     with ThreadPoolExecutor(2) as apart:
-        bench = Bench(limits, apart)
+        bench = Bench(limits, apart, **parts)
         bench.serve(stay=1, flower=2)
         yield bench
