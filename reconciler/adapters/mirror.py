@@ -33,7 +33,7 @@ class Mirror:
     Args:
         git: The bare repository.
         remote: The remote.
-        branch: The branch that is followed.
+        branch: The branch that is followed; None: the records alone are.
         clock: Steady seconds.
     """
 
@@ -41,14 +41,15 @@ class Mirror:
         self,
         git: Git,
         remote: GitRemote,
-        branch: str,
+        branch: str | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.git = git
         self.remote = remote
         self.leases = LeaseRefs(clock)
         """The leases that the last look has seen."""
-        self._ref = f"refs/heads/{branch}"
+        self._ref = None if branch is None else f"refs/heads/{branch}"
+        self._followed = (REF,) if self._ref is None else (self._ref, REF)
         self._clock = clock
         self._tidied = clock()
         self._lost = 0
@@ -56,20 +57,21 @@ class Mirror:
         self._records = threading.Lock()
 
     @classmethod
-    def open(cls, folder: Path | None, url: str, branch: str) -> Mirror:
+    def open(cls, folder: Path | None, url: str, branch: str | None) -> Mirror:
         """Return the mirror in a folder, made there if need be; the remote is not asked yet.
 
         Args:
             folder: Where it is; None: in the user's state folder, one for each URL.
             url: The remote, as git takes it; or a path from here.
-            branch: The branch to follow, such as `main`.
+            branch: The branch to follow, such as `main`; None: the records alone.
 
         Raises:
             UsageError: The folder holds something else; the branch cannot be followed.
             TransientError: The folder cannot be written.
         """
         url = location(url, Path.cwd())
-        folder = (folder or mirror_folder.default(url)).absolute()
+        what = "" if branch is not None else "-serving"
+        folder = (folder or mirror_folder.default(url, what)).absolute()
         mirror_folder.prepare(folder, url, branch)
         return cls(Git(None, folder, folder), GitRemote(folder, url), branch)
 
@@ -82,16 +84,18 @@ class Mirror:
         Raises:
             TransientError: `RemoteUnreachable`; or nothing can be written here.
         """
-        refs = self.remote.refs(self._ref, REF, PATTERN)
+        leases = () if self._ref is None else (PATTERN,)
+        refs = self.remote.refs(*self._followed, *leases)
         self.leases.note(refs)
-        here, there = self._here(), [ref for ref in (self._ref, REF) if ref in refs]
+        here, there = self._here(), [ref for ref in self._followed if ref in refs]
         behind = [ref for ref in there if refs[ref] != here[ref]]
         if (
             behind
         ):  # records that are brought here later than the branch may rest on its next commit
             here = self._fetch(*(there if REF in behind else behind))
         self._tidy()
-        return Sighting(here[self._ref] if self._ref in refs else None, here[REF])
+        tip = here[self._ref] if self._ref in refs else None
+        return Sighting(tip, here[REF])
 
     def refresh(self) -> None:
         """Bring the records here as they stand on the remote now.
@@ -157,8 +161,7 @@ class Mirror:
         return there
 
     def _here(self) -> dict[str, str | None]:
-        followed = (self._ref, REF)
-        return dict(zip(followed, self.git.ids(followed), strict=True))
+        return dict(zip(self._followed, self.git.ids(self._followed), strict=True))
 
     def _fetch(self, *refs: str) -> dict[str, str | None]:
         """Bring refs here, and return where all stand then.

@@ -18,29 +18,35 @@ _MARK = "reconciler.mirrorOf"
 _STALE_S = 5.0  # git holds a lock for milliseconds, and only we work here
 
 
-def default(url: str) -> Path:
-    """Return where the mirror of a URL is kept when nobody says where: among the user's own."""
+def default(url: str, what: str = "") -> Path:
+    """Return where the mirror of a URL is kept when nobody says where: among the user's own.
+
+    Args:
+        url: The remote.
+        what: Tells mirrors of one remote apart that are not for the same.
+    """
     from platformdirs import user_state_path
 
     name = without_secrets(url)
     last = re.sub(r"[^A-Za-z0-9._-]+", "-", name.rstrip("/").removesuffix(".git").split("/")[-1])
     short = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return user_state_path("reconciler") / f"{last}-{short}.git"
+    return user_state_path("reconciler") / f"{last}-{short}{what}.git"
 
 
-def prepare(folder: Path, url: str, branch: str) -> None:
+def prepare(folder: Path, url: str, branch: str | None) -> None:
     """Have `folder` be a mirror of `url` that follows `branch`; it need not exist.
 
     Args:
         folder: Where the bare repository is. What a killed run left half-made is replaced.
         url: The remote. What it says of who asks is not kept.
-        branch: The branch, without `refs/heads/`.
+        branch: The branch, without `refs/heads/`; None: there is none to follow.
 
     Raises:
         UsageError: The folder holds something else; the branch cannot be followed.
         TransientError: The folder cannot be written.
     """
-    _check(branch)
+    if branch is not None:
+        _check(branch)
     name = without_secrets(url)
     try:
         if not folder.exists() or not any(folder.iterdir()):
@@ -60,7 +66,8 @@ def prepare(folder: Path, url: str, branch: str) -> None:
             hint="name another folder, or delete that one: it holds nothing that its remote lacks",
         )
     mend(folder)
-    _git(folder, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+    if branch is not None:
+        _git(folder, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
 
 
 def mend(folder: Path) -> None:

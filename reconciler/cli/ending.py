@@ -19,17 +19,19 @@ class Asked:
 
     def __init__(self) -> None:
         self._asks: SimpleQueue[int] = SimpleQueue()  # an Event's lock may be held already
+        self._asked = False
 
     def ask(self, number: int = signal.SIGTERM) -> None:
         """Ask, also from the handler of a signal."""
         self._asks.put(number)
 
     def wait(self, limit_s: float = HEED_S) -> bool:
-        """Wait so long for somebody to ask, and return whether one did."""
-        with suppress(Empty):
-            self._asks.get(timeout=limit_s)
-            return True
-        return False
+        """Wait so long for somebody to ask, and return whether one did, now or before."""
+        if not self._asked:
+            with suppress(Empty):
+                self._asks.get(timeout=limit_s)
+                self._asked = True
+        return self._asked
 
 
 @contextmanager

@@ -14,14 +14,17 @@ from typing import Any
 from reconciler import __version__
 from reconciler.adapters.binding import listening_socket, url
 from reconciler.adapters.holder import holder
+from reconciler.adapters.mirror import Mirror
 from reconciler.adapters.ref_watch import watching
+from reconciler.adapters.secrets import without_secrets
 from reconciler.cli.access_log import write
 from reconciler.cli.daemon_log import DaemonLog
 from reconciler.cli.ending import asked_to_end
 from reconciler.cli.grpc_port import grpc_port
 from reconciler.cli.guarding import Access, Guard
 from reconciler.cli.options import LogFormat
-from reconciler.cli.wiring import Site, open_site
+from reconciler.cli.sourcing import Polling, Source
+from reconciler.cli.wiring import Site, mirrored, open_site
 from reconciler.controller.events import Happened
 from reconciler.serving import succession
 from reconciler.serving.crew import Crew
@@ -33,7 +36,16 @@ from reconciler.serving.server import Server
 from reconciler.serving.settings import Settings
 from reconciler.serving.stock import Stock
 
-_RENEW_S = 5.0
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A repository that is served from a mirror of its records."""
+
+    url: str
+    state: Path | None
+    """Where the mirror is kept; None: in the user's own state folder."""
+    poll_s: float
+    """Seconds between two looks at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +68,15 @@ class Request:
     """Where to serve over gRPC as well, 0: any that is free; None: nowhere."""
     grpc_fd: int | None = None
     """A socket that holds such a port; None: one is opened."""
+    remote: Remote | None = None
+    """None: the repository that we are in is served."""
 
 
 def run(request: Request) -> int:
     """Serve until asked to end, and return 0."""
     with ExitStack() as stack:
-        site = open_site(Path.cwd())
+        mirror = _mirror(request.remote)
+        site = open_site(rev=None) if mirror is None else mirrored(mirror)
         site.workspace.prepare()
         listen = stack.enter_context(_listening(request))
         log = stack.enter_context(DaemonLog(request.log))
@@ -69,15 +84,23 @@ def run(request: Request) -> int:
         address = url(listen, guard.scheme)
         port = grpc_port(request.host, request.grpc_port, request.grpc_fd)
         grpc = None if port is None else place(stack.enter_context(port))
-        server, crew = _made(site, request, listen, grpc, guard, log)
+        source = Source(site, own=mirror is not None)
+        server, crew = _made(site, source, request, listen, grpc, guard, log)
         asked = stack.enter_context(asked_to_end(request.leash, crew.end_now))
         crew.start()
         stack.callback(crew.end)
         refs = stack.enter_context(watching(site.git, server.wake))
-        server.start()
         stack.callback(server.end)
+        what = site.root if request.remote is None else without_secrets(request.remote.url)
         where = address if grpc is None else f"{address}, and on {grpc} over gRPC"
-        log(Happened("Started", f"process {os.getpid()} serves {site.root} on {where}"))
+        log(Happened("Started", f"process {os.getpid()} serves {what} on {where}"))
+        if mirror is None or source.read().commit is not None:
+            server.start()  # what was served before needs no remote
+        if mirror is not None and request.remote is not None:
+            polling = Polling(mirror.look, server.start, log, request.remote.poll_s)
+            polling.start()
+            stack.callback(mirror.close)
+            stack.callback(polling.end)
         guard.warn(log)
         while not asked.wait():
             refs.renew()
@@ -87,8 +110,13 @@ def run(request: Request) -> int:
     return 0
 
 
+def _mirror(remote: Remote | None) -> Mirror | None:
+    return None if remote is None else Mirror.open(remote.state, remote.url, None)
+
+
 def _made(
     site: Site,
+    source: Source,
     request: Request,
     listen: socket.socket,
     grpc: str | None,
@@ -136,8 +164,8 @@ def _made(
         lost,
         _hearing(totals, log, lambda: server.heard()),
     )
-    stock = Stock(site.artifacts.bundle, site.artifacts.gather)
-    server = Server(site.store, stock, crew, tell, ready, request.interval_s)
+    stock = Stock(source.fetch, source.gather)
+    server = Server(source, stock, crew, tell, ready, request.interval_s)
     return server, crew
 
 

@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.adapters.binding import listening_socket, url
+from reconciler.adapters.binding import listening_socket
 from reconciler.adapters.children import Child, Kept
 from reconciler.cli.ending import Asked, asked_to_end
 from reconciler.cli.grpc_port import grpc_port
 from reconciler.cli.options import LogFormat
+from reconciler.cli.sourcing import following
 from reconciler.cli.wiring import open_site
 from reconciler.cli.woven import Woven
 
@@ -42,6 +43,17 @@ class Request:
     """The same of `serve`."""
     grpc_port: int | None = None
     """Where to serve over gRPC as well, 0: any that is free; None: nowhere."""
+    remote: Remote | None = None
+    """None: the repository that we are in is followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A repository that is followed from a mirror, which the server serves."""
+
+    url: str
+    branch: str | None
+    state: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +97,14 @@ def _each(value: object) -> Sequence[tuple[str, ...]]:
         return ()
     if value is True:
         return ((),)
+    if isinstance(value, Path):  # the server may run elsewhere
+        return ((str(value.absolute()),),)
     return [(str(one),) for one in value] if isinstance(value, list) else ((str(value),),)
 
 
 def run(request: Request) -> int:
     """Keep both running until asked to end; return 0, or 2 when one cannot do what was asked."""
-    folder = Path.cwd()
-    open_site(folder, rev=None)  # what is no repository is said once
+    here, served = Path.cwd(), _served(request.remote)
     with ExitStack() as stack:
         listen = stack.enter_context(listening_socket(request.host, request.port, "--port"))
         woven = stack.enter_context(Woven(request.log))
@@ -108,17 +121,26 @@ def run(request: Request) -> int:
         stack.callback(os.close, held)
         stack.callback(_end, kept)
         programs, own = Programs(woven, asked, []), ("--leash", str(leash))
-        woven.tell("Started", f"process {os.getpid()} keeps both, on {url(listen)}")
+        port = listen.getsockname()[1]
+        woven.tell("Started", f"process {os.getpid()} keeps both, on port {port}")
         sockets = {"--fd": listen.fileno()}
-        if (port := grpc_port(request.host, request.grpc_port)) is not None:
-            sockets["--grpc-fd"] = stack.enter_context(port).fileno()
+        if (grpc := grpc_port(request.host, request.grpc_port)) is not None:
+            sockets["--grpc-fd"] = stack.enter_context(grpc).fileno()
         serve = ("serve", *words(sockets), *own, *request.server)
-        kept.append(programs.kept("server", serve, (*sockets.values(), leash), folder))
-        kept.append(programs.kept("daemon", ("watch", *own, *request.daemon), (leash,), folder))
+        kept.append(programs.kept("server", serve, (*sockets.values(), leash), served))
+        kept.append(programs.kept("daemon", ("watch", *own, *request.daemon), (leash,), here))
         while not asked.wait():
             pass
         woven.tell("Stopping", "both are asked to end")
         return max(programs.codes, default=0)
+
+
+def _served(remote: Remote | None) -> Path:
+    """Return the repository that is served; what is none is said once, and here."""
+    if remote is None:
+        open_site(rev=None)
+        return Path.cwd()
+    return following(remote.state, remote.url, remote.branch).git.git_dir
 
 
 def _end(kept: Sequence[Kept]) -> None:

@@ -20,11 +20,11 @@ from reconciler.adapters.webhook import receiving, secret
 from reconciler.cli.daemon_log import DaemonLog
 from reconciler.cli.ending import HEED_S, Asked, asked_to_end
 from reconciler.cli.options import LogFormat
+from reconciler.cli.sourcing import following
 from reconciler.cli.watching import Pace, Watching
 from reconciler.cli.wiring import Site, mirrored, open_site
 from reconciler.controller.events import Happened, Listen
 from reconciler.controller.telling import everyone
-from reconciler.errors import UsageError
 
 #: Whoever asks the daemon to end finds it gone within five seconds.
 _STOP_S = 2.6
@@ -86,12 +86,7 @@ def run(request: Request) -> int:
 def _mirror(request: Request) -> Mirror | None:
     if request.remote is None:
         return None
-    if request.branch is None:
-        raise UsageError(
-            "--repo follows a branch of a remote repository: say which with --branch",
-            reason="BranchMissing",
-        )
-    return Mirror.open(request.state, request.remote, request.branch)
+    return following(request.state, request.remote, request.branch)
 
 
 def _watched(site: Site, request: Request, listen: Listen, stack: ExitStack) -> Watching:

@@ -64,8 +64,9 @@ class Server:
         self._thread = threading.Thread(target=self._follow, name="records", daemon=True)
 
     def start(self) -> None:
-        """Begin to follow."""
-        self._thread.start()
+        """Begin to follow; nothing is done where that was begun."""
+        if not self._thread.is_alive() and not self._ended:
+            self._thread.start()
 
     def wake(self) -> None:
         """Have the records looked at soon: they may have changed. From any thread, at once."""
@@ -75,7 +76,8 @@ class Server:
         """Follow no more."""
         self._ended = True
         self._hint.set()
-        self._thread.join(1.0)
+        if self._thread.is_alive():
+            self._thread.join(1.0)
 
     def heard(self) -> None:
         """Take in that a worker has said what it serves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,20 @@ app = typer.Typer()
 
 @app.command(rich_help_panel="Serve")
 def serve(
+    remote: Annotated[
+        str | None,
+        typer.Option("--repo", metavar="URL", help="Serve a remote repository instead of this."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", metavar="DIR", help="Where --repo keeps its mirror and bundles."),
+    ] = None,
+    poll: Annotated[
+        float,
+        typer.Option(
+            "--poll", metavar="SECONDS", min=0.1, help="Ask --repo this often. Default: 10."
+        ),
+    ] = 10.0,
     host: Annotated[
         str, typer.Option("--host", metavar="HOST", help="Where to listen.")
     ] = "127.0.0.1",
@@ -84,14 +99,24 @@ def serve(
         tls=(tls_cert, tls_key, tls_ca), log=access_log,
     )  # fmt: skip
     limits = Limits(max_body or 16 << 20, max_rows, timeout)
+    far = None if remote is None else verb.Remote(remote, state, poll)
     asked = verb.Request(
-        host, port, workers, interval, limits, fd, leash, log_format, told, grpc_port, grpc_fd
-    )
+        host, port, workers, interval, limits, fd, leash, log_format, told, grpc_port, grpc_fd,
+        remote=far,
+    )  # fmt: skip
     raise typer.Exit(verb.run(asked))
 
 
 @app.command(rich_help_panel="Serve")
 def up(
+    remote: Annotated[
+        str | None,
+        typer.Option("--repo", metavar="URL", help="Follow a remote repository instead of this."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", metavar="DIR", help="Where --repo keeps its mirror and its work."),
+    ] = None,
     host: Annotated[
         str, typer.Option("--host", metavar="HOST", help="Where the server listens.")
     ] = "127.0.0.1",
@@ -134,18 +159,14 @@ def up(
     from reconciler.cli import up as verb
 
     both = {"--interval": interval, "--log-format": log_format.value}
-    daemon = {"--branch": branch, "--jobs": jobs, "--probes-host": probes_host,
-              "--probes-port": probes_port}  # fmt: skip
+    daemon = {"--repo": remote, "--state": state, "--branch": branch, "--jobs": jobs,
+              "--probes-host": probes_host, "--probes-port": probes_port}  # fmt: skip
     server = {"--workers": workers, "--host": host, "--tokens": tokens, "--rate": rate,
               "--allow-anonymous": anonymous, "--allow-host": allow_host,
               "--tls-cert": tls_cert, "--tls-key": tls_key, "--tls-ca": tls_ca,
               "--access-log": access_log}  # fmt: skip
     asked = verb.Request(
-        host,
-        port,
-        log_format,
-        verb.words({**both, **daemon}),
-        verb.words({**both, **server}),
-        grpc_port,
-    )
+        host, port, log_format, verb.words({**both, **daemon}), verb.words({**both, **server}),
+        grpc_port, None if remote is None else verb.Remote(remote, branch, state),
+    )  # fmt: skip
     raise typer.Exit(verb.run(asked))
