@@ -176,7 +176,7 @@ def _integers(item: Input, values: Any) -> Floats:
     array = _numbers(item, values)
     odd = ~np.isnan(array) & ((array != np.floor(array)) | (np.abs(array) > _LARGEST_INTEGER))
     if odd.any():
-        raise bad(f"{item.name}: {array[odd][0]!r} is not an integer below 2**53")
+        raise bad(f"{item.name}: {array[odd][0].item()!r} is not an integer below 2**53")
     return array
 
 

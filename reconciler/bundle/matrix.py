@@ -77,7 +77,8 @@ def _safe(numbers: Array) -> bool:
     """Return whether all numbers are finite, as float32 too."""
     if numbers.size <= _FEW:
         flat = numbers.ravel()
-        return bool(flat.dot(flat) < _SAFE)
+        with np.errstate(over="ignore"):
+            return bool(flat.dot(flat) < _SAFE)
     return bool((np.abs(numbers) < _FINITE).all())
 
 
