@@ -190,9 +190,14 @@ class Server:
         for name in self._said.keys() - self._stock.troubles.keys():
             del self._said[name]
         again = frozenset(model for model, anew in asked.items() if anew)
-        if table != self._table or self._stock.troubles or again:
+        if table != self._table or self._stock.troubles or again or (verify and self._failed()):
             self._table = table
             self._crew.serve(table, again)
+
+    def _failed(self) -> bool:
+        """Return whether a worker could not load what it was to serve: it may be there by now."""
+        models = [one for house in self._crew.loaded() for one in house.get("models", {}).values()]
+        return any(one["failed"] for one in models)
 
     def _say(self, what: str, reason: str, message: str) -> None:
         """Tell what is wrong, once."""
