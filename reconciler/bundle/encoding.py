@@ -221,9 +221,16 @@ def _text(item: Input, value: object) -> str:
             pass
         case int() | np.integer() if item.type == "category":  # 3 where the table says "3"
             return str(int(value))
+        case float() if item.type == "category" and _whole(value):  # JSON: 3.0 is 3
+            return str(int(value))
         case _:
             pass
     raise bad(f"{item.name}: {_shown(value)} is not a text")
+
+
+def _whole(value: float) -> bool:
+    """Return whether a number is an integer, of those that JSON's readers keep as such."""
+    return -(2**63) <= value < 2**64 and value.is_integer()
 
 
 def _moments(item: Input, values: Any) -> Array:
