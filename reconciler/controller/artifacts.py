@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
 from pathlib import Path
@@ -17,9 +18,6 @@ from reconciler.controller.training import Artifacts as Left
 from reconciler.core import compilation
 from reconciler.core.record import Outcome, Pointer, Record, Version
 from reconciler.errors import ReconcilerError, TerminalError
-
-#: Told what is wrong with a bundle, as a sentence.
-Damaged = Callable[[str], None]
 
 _REPORTED = "its metrics are self-reported: read from a file of its own stages, not computed here"
 
@@ -38,13 +36,8 @@ class Artifacts:
         self._bundles = bundles
         self._libraries = dict(libraries)
 
-    def bundle(self, version: Version, damaged: Damaged = lambda _: None) -> Path:
+    def bundle(self, version: Version) -> Path:
         """Return a folder with the version's bundle, every byte verified.
-
-        Args:
-            version: Whose.
-            damaged: Told what is wrong with the folder that is there, before it is replaced. It
-                stays, damaged, where it cannot be.
 
         Raises:
             TerminalError: `ArtifactsMissing`: neither cache nor remote has it whole.
@@ -54,8 +47,8 @@ class Artifacts:
         if place.is_dir():
             try:
                 verify(place)
-            except ReconcilerError as error:
-                damaged(error.message)
+            except ReconcilerError:
+                shutil.rmtree(place)
             else:
                 return place
         self._cache.materialise(pointer.md5, place)

@@ -195,8 +195,8 @@ def _host(value: str) -> str:
 
 
 def right_of(path: str) -> Right | None:
-    """Return what a request to a path asks for; None: whether the server is well, as all may."""
-    if path.startswith(_HEALTH):
+    """Return what a request to a path asks for; None: what all may, such as whether it is well."""
+    if path.startswith(_OPEN):
         return None
     if path in _ADMIN or path.startswith("/admin/"):
         return Right.ADMIN
@@ -205,5 +205,6 @@ def right_of(path: str) -> Right | None:
     return Right.PREDICT
 
 
-_HEALTH = ("/v2/health/", "/livez", "/readyz")
+#: The page of `/docs` has nothing of a model in it: it asks for a token, and then for the rest.
+_OPEN = ("/v2/health/", "/livez", "/readyz", "/docs")
 _ADMIN = frozenset(("/status", "/metrics", "/admin"))

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -34,7 +35,7 @@ from reconciler.serving.loaded import Loaded, load
 from reconciler.serving.meter import Meter
 from reconciler.serving.rates import Rates
 from reconciler.serving.refusal import not_ready
-from reconciler.serving.settings import DRAIN_S, RELOAD_S, Settings, from_text
+from reconciler.serving.settings import DRAIN_S, Settings, from_text
 from reconciler.serving.shop import Ids, Shop
 from reconciler.serving.succession import succeeded
 from reconciler.serving.table import Entry, Route
@@ -82,9 +83,8 @@ class Worker:
         )
         journal = Journal(settings.share)
         self._shop = Shop(
-            self._house, answering, self._summed, limits, self._ids, door, meter, journal,
-            self._reload,
-        )  # fmt: skip
+            self._house, answering, self._summed, limits, self._ids, door, meter, journal
+        )
 
     async def run(self) -> None:
         """Answer requests until asked to end."""
@@ -175,7 +175,9 @@ class Worker:
 
     def _heed(self, message: lines.Message) -> None:
         if "table" in message:
-            task = asyncio.ensure_future(self._follow(message))
+            again = frozenset(message.get("again", ()))
+            work = self._house.follow(table.from_plain(message["table"]), again)
+            task = asyncio.ensure_future(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif (number := message.get("reply")) in self._replies:
@@ -183,21 +185,10 @@ class Worker:
             if not reply.done():
                 reply.set_result(message.get("value"))
 
-    async def _follow(self, message: lines.Message) -> None:
-        again = frozenset(message.get("again", ()))
-        await self._house.follow(table.from_plain(message["table"]), again)
-        self._tell({"followed": message["number"]})
-
-    async def _reload(self, model: str, unless: str | None) -> Any:
-        if not self._orphaned:
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                return await self._asked_above({"reload": model, "unless": unless}, RELOAD_S + 2)
-        raise not_ready("the supervisor is away, and starts again")
-
     async def _summed(self, what: str) -> Any:
         if not self._orphaned:
             with contextlib.suppress(ConnectionError, TimeoutError):
-                return await self._asked_above({"what": what})
+                return await self._asked_above(what)
         if what == "status":
             return self._alone()
         raise not_ready("the supervisor is away, and starts again")
@@ -208,12 +199,12 @@ class Worker:
         own = {"orphaned": True, "workers": 1, "boots": counts}
         return {**self._settings.about, **self._house.status(), **own}
 
-    async def _asked_above(self, what: lines.Message, within_s: float = 5.0) -> Any:
+    async def _asked_above(self, what: str) -> Any:
         number = next(self._asked)
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self._tell_counts()
-        self._tell({"ask": number, **what})
-        return await asyncio.wait_for(reply, within_s)
+        self._tell({"ask": number, "what": what})
+        return await asyncio.wait_for(reply, 5)
 
     async def _keep_telling(self) -> None:
         while True:
@@ -247,6 +238,7 @@ class Worker:
 
 def main(arguments: list[str]) -> None:
     """Run one worker."""
+    warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)  # it is refused
     settings = from_text(arguments[0])
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Worker(settings).run())

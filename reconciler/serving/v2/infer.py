@@ -32,7 +32,8 @@ async def infer(shop: Shop, path: str, scope: Scope, receive: Receive, send: Sen
     model, versioned, version = path.partition(_VERSIONS)
     headers = dict(scope["headers"])
     _check_encoding(headers)
-    asked = parse(await body(scope, receive, shop.limits.body), headers.get(HEADER_LENGTH))
+    content = await body(scope, receive, shop.limits.body, shop.limits.seconds)
+    asked = parse(content, headers.get(HEADER_LENGTH))
     if asked.rows > shop.limits.rows:
         raise _too_many(asked.rows, shop.limits.rows)
     number = asked.id or headers.get(b"x-request-id", b"").decode("latin-1") or shop.ids.next()

@@ -70,7 +70,8 @@ class Paths:
 
     async def post_only(self, _: Request) -> Response:
         """Refuse what asks for an inference without sending anything."""
-        raise Refused(405, "inference is asked for by POST", reason="MethodNotAllowed")
+        message, allowed = "inference is asked for by POST", ((b"allow", b"POST"),)
+        raise Refused(405, message, reason="MethodNotAllowed", headers=allowed)
 
     async def index(self, request: Request) -> Response:
         """Tell which versions there are."""
