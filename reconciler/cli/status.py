@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -25,6 +26,9 @@ from reconciler.core.standing import GOOD
 from reconciler.core.stored import to_plain
 from reconciler.errors import ReconcilerError
 
+if TYPE_CHECKING:
+    from reconciler.controller.progress import Progress
+
 _STYLES = {
     "Synced": "green",
     "Healthy": "green",
@@ -38,7 +42,8 @@ _STYLES = {
 def run(model: str | None, output: Table) -> int:
     """Return 0; an unknown model is a usage error. The table of all models is `listing`'s."""
     site = open_site()
-    states = _states(site)
+    snapshot = site.store.read()
+    states = _states(site, snapshot)
     if model is not None and model not in states:
         raise unknown(model, states)
     if output is Table.TABLE and model is not None:
@@ -49,9 +54,8 @@ def run(model: str | None, output: Table) -> int:
     return 0
 
 
-def _states(site: Site) -> dict[str, dict[str, Any]]:
+def _states(site: Site, snapshot: Snapshot) -> dict[str, dict[str, Any]]:
     """Return, by model, its record joined with health and conditions."""
-    snapshot = site.store.read()
     seen, conditions = site.observed()
     plans, trouble = _plans(site, snapshot)
     names = sorted({*snapshot.records, *snapshot.quarantined, *seen, *plans})
@@ -62,6 +66,7 @@ def _states(site: Site) -> dict[str, dict[str, Any]]:
             **(_unknown(trouble) if trouble else _sync(plans.get(name))),
             "quarantined": snapshot.quarantined.get(name),
             "conditions": conditions.get(name, []),
+            "rollout": _rollout(site.progress(snapshot.records.get(name))),
             "record": _plain(snapshot.records.get(name)),
         }
         for name in names
@@ -97,6 +102,11 @@ def _sync(plan: Plan | None) -> dict[str, Any]:
     }
 
 
+def _rollout(progress: Progress | None) -> dict[str, Any] | None:
+    """Return how far a rollout has come; None: none is on."""
+    return None if progress is None else {**asdict(progress), "sentence": str(progress)}
+
+
 def _plain(record: Record | None) -> Any:
     return None if record is None else to_plain(record)
 
@@ -129,6 +139,9 @@ def _detail(console: Console, name: str, state: Mapping[str, Any]) -> None:
             highlight=False,
             markup=False,
         )
+    if state["rollout"]:
+        said = state["rollout"]["sentence"]
+        console.print(f"  {'Rollout':<12} {said}", soft_wrap=True, highlight=False, markup=False)
     record = state["record"] or {}
     champion = record.get("champion")
     versions = [*record.get("versions", ()), *([champion] if champion else [])]

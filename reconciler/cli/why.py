@@ -74,6 +74,7 @@ def facts(about: Subject) -> Facts:
         decided=_decided(about, plan),
         training=training,
         busy=site.workspace.holder(),
+        rollout=str(site.progress(record) or ""),
         trouble=_trouble(about, declared),
         log=str(path.relative_to(site.git.place)) if path.is_file() else None,
     )

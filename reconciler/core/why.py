@@ -43,6 +43,8 @@ class Facts:
     """Since when its stages run; None: they do not."""
     busy: str | None = None
     """Process id of a reconciler that is at work; None: none is."""
+    rollout: str = ""
+    """What its rollout has shown and still needs; empty: none is on."""
     trouble: Trouble | None = None
     log: str | None = None
     """Path of what its stages last printed; None: they printed nothing here."""
@@ -150,7 +152,8 @@ def _rolling(facts: Facts) -> Why | None:
             f" (`reconciler watch`); `reconciler promote {name} --reason …` ends it at once, and"
             f" `reconciler rollback {name}` withdraws it"
         )
-        return _why(facts, f"waits for its rollout: {plan.message}", None, then)
+        so_far = f"; {facts.rollout}" if facts.rollout else ""
+        return _why(facts, f"waits for its rollout: {plan.message}{so_far}", None, then)
     if plan.reason != "Withdrawn":
         return None
     stays = f"version {facts.champion.number} stays in production; " if facts.champion else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.controller.events import Decided
+from reconciler.controller.progress import progress
 from reconciler.core.conditions import Health, Sync
 from reconciler.core.plan import Desired
 from reconciler.core.record import (
@@ -424,3 +425,17 @@ def _digest(bundle: str) -> str:
 def _there(record: Record | None) -> Record:
     assert record is not None
     return record
+
+
+def test_who_asks_is_told_what_was_counted_and_what_is_still_needed(stage: Stage) -> None:
+    stage.roll_out()
+    stage.server.answers(tally(900), tally(37, errors=1))
+    stage.pass_(minutes=4)
+
+    found = progress(stage.world.record(), stage.world.status.counted("m"), stage.world.now)
+
+    assert found is not None
+    assert found.figures.startswith("37 requests, 1 error")
+    assert "37 of 100 requests" in found.needs
+    assert found.until == stage.world.now + timedelta(minutes=6)
+    assert progress(stage.world.record(), {}, stage.world.now) is not None, "nobody looked yet"
