@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 #: Connections that wait to be taken; the system may allow fewer.
 _BACKLOG = 2048
+#: Has its socket from its parent, which is who a person has started.
+_WORKER = "reconciler.serving.worker"
 
 
 def listening_socket(host: str, port: int, option: str) -> socket.socket:
@@ -84,7 +86,9 @@ def _owner(port: int) -> str:
         )
         if (pid := next(found, None)) is None:
             return ""
-        words = psutil.Process(pid).cmdline()
+        process = psutil.Process(pid)
+        if _WORKER in process.cmdline():
+            process = process.parent() or process
+        return f"process {process.pid} ({' '.join(process.cmdline())[:80]})"
     except (psutil.Error, OSError):
         return ""
-    return f"process {pid} ({' '.join(words)[:80]})" if words else f"process {pid}"
