@@ -26,7 +26,7 @@ check: $(VENV)/.dev
 	$(BIN)/reconciler compile --check
 	$(BIN)/python docs/generate.py --check
 
-fast: $(VENV)/.dev
+fast: $(VENV)/.dev $(VENV)/.kserve
 	$(BIN)/python -m pytest -q -m "not slow" -n 2
 
 slow: $(VENV)/.dev
@@ -44,6 +44,11 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.run
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+# KServe's client, in a folder of its own and without the requirements of its servers.
+$(VENV)/.kserve: $(VENV)/.dev constraints-kserve.txt
+	$(PIP) --no-deps --upgrade --target $(VENV)/kserve --requirement constraints-kserve.txt
 	@touch $@
 
 clean:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -90,12 +90,12 @@ def _texts(name: str, count: int, raw: memoryview) -> list[str]:
 def to_bytes(datatype: str, values: Array) -> bytes:
     """Return the elements of `values` as the extension writes them."""
     if datatype == "BYTES":
-        return b"".join(_prefixed(str(text) for text in values.ravel().tolist()))
+        texts = values.ravel().tolist()
+        prefixed = {text: _prefixed(text) for text in set(texts)}  # labels are few
+        return b"".join([prefixed[text] for text in texts])
     return values.astype(NUMPY[datatype], copy=False).tobytes()
 
 
-def _prefixed(texts: Iterable[str]) -> Iterable[bytes]:
-    for text in texts:
-        raw = text.encode()
-        yield _LENGTH.pack(len(raw))
-        yield raw
+def _prefixed(text: str) -> bytes:
+    raw = text.encode()
+    return _LENGTH.pack(len(raw)) + raw

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from reconciler.bundle.predictor import Predictions
-from reconciler.serving.answering import Ask
-from reconciler.serving.http import Receive, Scope, Send, answer, body
+from reconciler.serving.answering import Answered, Ask
+from reconciler.serving.http import Header, Receive, Scope, Send, answer, body
 from reconciler.serving.loaded import Loaded
+from reconciler.serving.predicting import ID
 from reconciler.serving.refusal import Refused
 from reconciler.serving.shop import Shop
 from reconciler.serving.v2.inputs import predict
 from reconciler.serving.v2.outputs import chosen
-from reconciler.serving.v2.request import parse
+from reconciler.serving.v2.request import Inference, parse
 from reconciler.serving.v2.response import HEADER_LENGTH, response
+from reconciler.serving.v2.unpacking import unpacked
 
 PREFIX, SUFFIX, _VERSIONS = "/v2/models/", "/infer", "/versions/"
-_PLAIN = (b"identity", b"")
+#: Bodies of more bytes, and answers of more rows, are read and written apart from the loop.
+_LARGE, _MANY = 1 << 18, 4096
 
 
 async def infer(shop: Shop, path: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,12 +35,11 @@ async def infer(shop: Shop, path: str, scope: Scope, receive: Receive, send: Sen
     """
     model, versioned, version = path.partition(_VERSIONS)
     headers = dict(scope["headers"])
-    _check_encoding(headers)
     content = await body(scope, receive, shop.limits.body, shop.limits.seconds)
-    asked = parse(content, headers.get(HEADER_LENGTH))
+    asked = await _read(content, headers, shop.limits.body)
     if asked.rows > shop.limits.rows:
         raise _too_many(asked.rows, shop.limits.rows)
-    number = asked.id or headers.get(b"x-request-id", b"").decode("latin-1") or shop.ids.next()
+    number = asked.id or _given(headers) or shop.ids.next()
     key = headers.get(b"x-request-key", b"").decode("latin-1")
     ask = Ask(
         model,
@@ -50,15 +53,32 @@ async def infer(shop: Shop, path: str, scope: Scope, receive: Receive, send: Sen
         return predict(loaded.predictor, asked.inputs)
 
     answered = await shop.answering.answer(ask, work)
+    if asked.rows > _MANY:
+        content, told = await asyncio.to_thread(_shown, model, number, asked, answered)
+    else:
+        content, told = _shown(model, number, asked, answered)
+    await answer(send, 200, content, told)
+
+
+async def _read(content: bytes, headers: Mapping[bytes, bytes], most: int) -> Inference:
+    encoding, length = headers.get(b"content-encoding"), headers.get(HEADER_LENGTH)
+    if encoding is not None:
+        content = await asyncio.to_thread(unpacked, content, encoding, most)
+    if len(content) > _LARGE:
+        return await asyncio.to_thread(parse, content, length)
+    return parse(content, length)
+
+
+def _given(headers: Mapping[bytes, bytes]) -> str | None:
+    given = headers.get(b"x-request-id")
+    return given.decode() if given is not None and ID.fullmatch(given) else None
+
+
+def _shown(
+    model: str, number: str, asked: Inference, answered: Answered
+) -> tuple[bytes, list[Header]]:
     outputs = chosen(answered.predictions, asked.outputs, binary=asked.binary)
-    await answer(send, 200, *response(model, answered.loaded.version, number, outputs))
-
-
-def _check_encoding(headers: Mapping[bytes, bytes]) -> None:
-    found = headers.get(b"content-encoding")
-    if found is not None and found.strip().lower() not in _PLAIN:
-        message = f"content encoding {found.decode('latin-1')!r:.40}, wanted none"
-        raise Refused(415, message, reason="UnknownEncoding")
+    return response(model, answered.loaded.version, number, outputs)
 
 
 def _too_many(rows: int, most: int) -> Refused:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
+import uvicorn
 
 from reconciler.serving.answering import Answering
 from reconciler.serving.app import App
@@ -20,6 +23,7 @@ from reconciler.serving.shop import Shop
 from reconciler.serving.table import Entry, Route, Table
 from reconciler.serving.tallies import Tallies
 from tests.serving.bundles import made
+from tests.serving.shops import Bench, open_bench
 
 Place = Callable[..., "Worker"]
 
@@ -104,3 +108,23 @@ def place() -> Iterator[Place]:
 def worker(place: Place, tmp_path: Path) -> Worker:
     """Return an application that serves model `m`: y = 2 a + b, of which b may be missing."""
     return place(Route("m", made(tmp_path / "1")))
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """Return an application that serves `stay` and `flower`."""
+    with open_bench() as opened:
+        yield opened
+
+
+@pytest.fixture
+def address(bench: Bench) -> Iterator[str]:
+    """Return the host and port at which `stay` and `flower` are served on loopback."""
+    config = uvicorn.Config(bench.app, lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
