@@ -79,7 +79,7 @@ def ours(repo: Path, port: int, *options: str) -> Contender:
     argv = [str(BIN / "reconciler"), "serve", "--port", str(port), *options]
     env = environment(repo.parent / "home")
     return Contender(
-        "reconciler /predict", argv, "/predict/breast", row(repo), repo, env, "/status"
+        "reconciler /predict", argv, "/predict/breast", row(repo), repo, env, "/v2/health/ready"
     )
 
 
@@ -140,7 +140,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(contender: Contender, port: int, wait_s: float = 90.0) -> Iterator[int]:
+def running(
+    contender: Contender, port: int, wait_s: float = 90.0, every_s: float = 0.05
+) -> Iterator[int]:
     """Run a server for the length of the block, once it answers; gives its process id."""
     child = subprocess.Popen(
         list(contender.argv), cwd=contender.cwd, env=dict(contender.env) or None,
@@ -151,7 +153,7 @@ def running(contender: Contender, port: int, wait_s: float = 90.0) -> Iterator[i
         while not answers(contender, port):
             if child.poll() is not None or time.monotonic() > until:
                 sys.exit(f"{contender.name} does not answer: {' '.join(contender.argv)}")
-            time.sleep(0.05)
+            time.sleep(every_s)
         yield child.pid
     finally:
         child.terminate()

@@ -29,6 +29,8 @@ from reconciler.core.target_plan import HEALED
 KINDS = ("release", "target", "rollout")
 #: How a pass ends: it changed something, had nothing to do, waits for something, or failed.
 RESULTS = ("acted", "rest", "waiting", "failed")
+#: How a rollout stands: it goes on by itself, waits for a person, or no server tells of it.
+ROLLOUTS = ("advancing", "stalled", "unseen")
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -41,6 +43,8 @@ class Gauges:
     """Keys that wait for a pass, by kind."""
     standing: Callable[[], Mapping[tuple[str, str], int]]
     """Models by sync and health, as the words of `Sync` and `Health`."""
+    rollouts: Callable[[], Mapping[str, int]]
+    """Rollouts by how they stand, as the words of `ROLLOUTS`."""
     trainings: Callable[[], int]
     """Trainings that run."""
     sync_age_s: Callable[[], float]
@@ -139,6 +143,13 @@ class _Asked(Collector):
             for health in Health:
                 models.add_metric((sync, health), counts.get((sync, health), 0))
         yield models
+        rollouts = GaugeMetricFamily(
+            "reconciler_rollouts", "Rollouts that are on, by how they stand.", labels=("state",)
+        )
+        states = self._gauges.rollouts()
+        for state in ROLLOUTS:
+            rollouts.add_metric((state,), states.get(state, 0))
+        yield rollouts
         yield GaugeMetricFamily(
             "reconciler_trainings_running", "Trainings that run.", value=self._gauges.trainings()
         )

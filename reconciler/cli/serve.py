@@ -98,6 +98,7 @@ def run(request: Request) -> int:
             server.start()  # what was served before needs no remote
         if mirror is not None and request.remote is not None:
             polling = Polling(mirror.look, server.start, log, request.remote.poll_s)
+            server.hurried_by(polling.hurry)
             polling.start()
             stack.callback(mirror.close)
             stack.callback(polling.end)
@@ -163,8 +164,9 @@ def _made(
         answer,
         lost,
         _hearing(totals, log, lambda: server.heard()),
+        lambda model, unless: server.reload(model, unless),
     )
-    stock = Stock(source.fetch, source.gather)
+    stock = Stock(source.fetch, source.gather, tell)
     server = Server(source, stock, crew, tell, ready, request.interval_s)
     return server, crew
 

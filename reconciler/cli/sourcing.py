@@ -56,9 +56,9 @@ class Source:
             self._at = snapshot.commit
         return snapshot
 
-    def fetch(self, version: Version) -> Path:
+    def fetch(self, version: Version, damaged: Callable[[str], None]) -> Path:
         """Return a folder with a version's bundle, see `Stock`."""
-        return self._site.artifacts.bundle(version)
+        return self._site.artifacts.bundle(version, damaged)
 
     def gather(self, records: Sequence[Record]) -> None:
         """Bring the bundles of several records nearer at once, see `Stock`."""
@@ -87,7 +87,8 @@ class Polling:
         self._tell = tell
         self._interval_s = interval_s
         self._said = ""
-        self._ended = threading.Event()
+        self._ended = False
+        self._hint = threading.Event()
         self._thread = threading.Thread(target=self._work, name="remote", daemon=True)
 
     def start(self) -> None:
@@ -96,19 +97,25 @@ class Polling:
 
     def end(self) -> None:
         """Ask no more; a look that is under way is ended by whoever can."""
-        self._ended.set()
+        self._ended = True
+        self._hint.set()
+
+    def hurry(self) -> None:
+        """Ask at once: somebody says that there is something new. From any thread."""
+        self._hint.set()
 
     def _work(self) -> None:
-        while not self._ended.is_set():
+        while not self._ended:
             self._once()
             spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
-            self._ended.wait(self._interval_s * spread)
+            self._hint.wait(self._interval_s * spread)
+            self._hint.clear()
 
     def _once(self) -> None:
         try:
             self._look()
         except TransientError as error:
-            if not self._ended.is_set() and self._said != error.message:
+            if not self._ended and self._said != error.message:
                 self._said = error.message
                 self._tell(Happened(error.reason, f"{error}; serving goes on", good=False))
             return

@@ -43,6 +43,8 @@ class Pace:
     memory: int | None
     """Bytes that each training may take; None: most of what there is."""
     interval_s: float
+    rollout_poll_s: float
+    """Servers are asked this often how a rollout fares."""
     everything: bool
     """Changes of any size are allowed, whatever the commit."""
 
@@ -76,6 +78,7 @@ class Watching:
             board, self._queue, committer.submit, self._standings,
             Troubles(self._queue, listen), listen, self._metrics.passed,
             lambda: self.follower.wake(), lambda name: self.follower.missed(name),
+            rollout_poll_s=pace.rollout_poll_s,
         )  # fmt: skip
         self.follower = Follower(
             CountedSource(source, counts),
@@ -90,8 +93,11 @@ class Watching:
             self._queue, self.follower, looks, committer, self._trainer, max(2, pace.jobs)
         )
         self._metrics.ask(
-            Gauges(self._queued, self._standings.counts, self._trainings, self._age_s)
-        )
+            Gauges(
+                self._queued, self._standings.counts, looks.rolling.states, self._trainings,
+                self._age_s,
+            )
+        )  # fmt: skip
 
     def answers(self) -> Answers:
         """Return what its probes tell."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
 from pathlib import Path
@@ -18,6 +17,9 @@ from reconciler.controller.training import Artifacts as Left
 from reconciler.core import compilation
 from reconciler.core.record import Outcome, Pointer, Record, Version
 from reconciler.errors import ReconcilerError, TerminalError
+
+#: Told what is wrong with a bundle, as a sentence.
+Damaged = Callable[[str], None]
 
 _REPORTED = "its metrics are self-reported: read from a file of its own stages, not computed here"
 
@@ -36,8 +38,13 @@ class Artifacts:
         self._bundles = bundles
         self._libraries = dict(libraries)
 
-    def bundle(self, version: Version) -> Path:
+    def bundle(self, version: Version, damaged: Damaged = lambda _: None) -> Path:
         """Return a folder with the version's bundle, every byte verified.
+
+        Args:
+            version: Whose.
+            damaged: Told what is wrong with the folder that is there, before it is replaced. It
+                stays, damaged, where it cannot be.
 
         Raises:
             TerminalError: `ArtifactsMissing`: neither cache nor remote has it whole.
@@ -47,8 +54,8 @@ class Artifacts:
         if place.is_dir():
             try:
                 verify(place)
-            except ReconcilerError:
-                shutil.rmtree(place)
+            except ReconcilerError as error:
+                damaged(error.message)
             else:
                 return place
         self._cache.materialise(pointer.md5, place)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import Final
 
 from reconciler.controller.delivery import Waiting
 from reconciler.core.target_plan import AT_REST, ROLLING, ROLLING_STALLED, TargetPlan
-
-#: How a rollout stands: it goes on by itself, waits for a person, or no server tells of it.
-STATES: Final = ("advancing", "stalled", "unseen")
 
 
 class Rolling:
@@ -46,7 +42,10 @@ class Rolling:
         return TargetPlan(ROLLING_STALLED if waiting.stalled else ROLLING, waiting.message)
 
     def states(self) -> Counter[str]:
-        """Return how many rollouts there are of each of `STATES`."""
+        """Return how many rollouts go on by themselves, wait for a person, or are seen by nobody.
+
+        By the words `advancing`, `stalled` and `unseen`.
+        """
         with self._lock:
             return Counter(_state(waiting) for waiting in self._waiting.values())
 

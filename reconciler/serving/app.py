@@ -16,7 +16,7 @@ from reconciler.serving import browsing
 from reconciler.serving.front import Front
 from reconciler.serving.http import Receive, Scope, Send, refusal
 from reconciler.serving.predicting import predict
-from reconciler.serving.refusal import Refused
+from reconciler.serving.refusal import Refused, no_such_model
 from reconciler.serving.shop import Shop
 from reconciler.serving.v2 import paths
 from reconciler.serving.v2.infer import PREFIX, SUFFIX, infer
@@ -69,12 +69,20 @@ def routes(shop: Shop) -> list[Route]:
     async def metrics(_: Request) -> Response:
         return Response(await shop.summed("metrics"), media_type=_METRICS)
 
+    async def reload(request: Request) -> Response:
+        model = request.path_params["model"]
+        found = await shop.reload(model, request.query_params.get("unless"))
+        if found is None:
+            raise no_such_model(model)
+        return JSONResponse(found, 200 if found["done"] else 202)
+
     async def nowhere(_: Request) -> Response:
         raise HTTPException(404)  # a POST comes here by no other way
 
     return [
         Route("/status", status),
         Route("/metrics", metrics),
+        Route("/admin/reload/{model}", reload, methods=["POST"]),
         Route("/predict/{model}", nowhere, methods=["POST"]),
         Route("/predict/{model}/versions/{version}", nowhere, methods=["POST"]),
         *browsing.routes(shop),

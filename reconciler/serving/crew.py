@@ -18,6 +18,8 @@ from reconciler.serving.table import Table
 
 #: Gives what a worker asks for, `status` or `metrics`.
 Answer = Callable[[str], Any]
+#: Loads a model anew, unless the bundle of a digest answers; gives how it is served then.
+Reload = Callable[[str, str | None], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Member:
         self.loaded: dict[str, Any] = {}
         self.counts: dict[str, Any] = {}
         self.fares: dict[str, int] = {}
+        self.followed = 0
+        """The number of the last table that it serves as far as it can."""
         self._turn = threading.Lock()
         self.child: Child | None = None
         self._argv = argv
@@ -69,6 +73,7 @@ class Crew:
         answer: Gives what a worker asks for.
         ended: Told of each worker that ended unasked: process id and exit code.
         heard: Told of whatever a worker says.
+        reload: Loads a model anew, and returns how it is served then; it may take its time.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Crew:
         answer: Answer,
         ended: Callable[[int, int], None] = lambda _pid, _code: None,
         heard: Callable[[lines.Message], None] = lambda _: None,
+        reload: Reload = lambda _model, _unless: None,
     ) -> None:
         self._listen = listen
         self._settings = settings
@@ -86,11 +92,14 @@ class Crew:
         self._answer = answer
         self._told_end = ended
         self._heard = heard
+        self._reload = reload
         self._lock = threading.Lock()
+        self._moved = threading.Condition(self._lock)
         self._members: list[Member] = []
         self._gone: dict[str, dict[str, Any]] = {}
         """What workers that are gone had counted, by boot."""
         self._table: Table | None = None
+        self._number = 0
         self._patience = [Patience() for _ in range(size)]
         self._ending = threading.Event()
 
@@ -103,10 +112,19 @@ class Crew:
         """Have all workers serve a table; those of `again` are loaded anew."""
         with self._lock:
             self._table = table
-            members = list(self._members)
-        message = {"table": table.plain(), "again": sorted(again)}
+            self._number += 1
+            number, members = self._number, list(self._members)
+        message = {"table": table.plain(), "again": sorted(again), "number": number}
         for member in members:
             member.tell(message)
+
+    def settle(self, within_s: float) -> bool:
+        """Wait until all workers serve the last table as far as they can; False: not yet."""
+        with self._moved:
+            number = self._number
+            return self._moved.wait_for(
+                lambda: all(member.followed >= number for member in self._members), within_s
+            )
 
     def loaded(self) -> list[dict[str, Any]]:
         """Return what each worker serves, as its house says it."""
@@ -154,9 +172,9 @@ class Crew:
         member = Member(place, argv, ours, settings.fds())
         with self._lock:
             self._members.append(member)
-            table = self._table
+            table, number = self._table, self._number
         if table is not None:
-            member.tell({"table": table.plain()})
+            member.tell({"table": table.plain(), "number": number})
         self._patience[place].began()
         with theirs:
             member.start(lambda code: self._lost(place, member, code))
@@ -166,6 +184,7 @@ class Crew:
         assert member.child is not None
         with self._lock:
             self._members.remove(member)
+            self._moved.notify_all()
             if member.boot:
                 self._gone[member.boot] = member.counts
         self._told_end(member.child.pid, code)
@@ -188,6 +207,16 @@ class Crew:
                     member.counts = counts
                 case {"fares": fares}:
                     member.fares = fares
+                case {"followed": number}:
+                    member.followed = number
+                    self._moved.notify_all()
         self._heard(message)
-        if "ask" in message:
-            member.tell({"reply": message["ask"], "value": self._answer(message["what"])})
+        match message:
+            case {"ask": number, "reload": model, "unless": unless}:
+
+                def reload() -> None:
+                    member.tell({"reply": number, "value": self._reload(model, unless)})
+
+                threading.Thread(target=reload, daemon=True).start()  # it waits for its lines
+            case {"ask": number, "what": what}:
+                member.tell({"reply": number, "value": self._answer(what)})

@@ -6,6 +6,7 @@ on answering it, and is gone from memory with the last of its requests.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +73,8 @@ class House:
         self._stale: set[str] = set()
         """Models that are to be loaded again although nothing about them changed."""
         self._working = False
+        self._idle = asyncio.Event()
+        """Set while nobody follows a table."""
         self.commit: str | None = None
         """The commit whose records are served, as far as they can be."""
         self.ready = False
@@ -103,6 +106,8 @@ class House:
     async def follow(self, table: Table, again: frozenset[str] = frozenset()) -> None:
         """Serve what a table says, model by model; a newer one takes over where it comes first.
 
+        It returns once the newest one is served, as far as that is possible.
+
         Args:
             table: What is to be served.
             again: Models that are loaded anew from disk, whatever is in memory.
@@ -110,13 +115,16 @@ class House:
         self._wanted = table
         self._stale |= again
         if self._working:
+            await self._idle.wait()
             return
         self._working = True
+        self._idle.clear()
         try:
             while self._wanted is not None and not await self._bring(self._wanted):
                 pass
         finally:
             self._working = False
+            self._idle.set()
 
     async def _bring(self, table: Table) -> bool:
         """Serve a table, and return whether it is still the one that is wanted."""

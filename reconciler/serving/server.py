@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.errors import ReconcilerError
 from reconciler.serving.crew import Crew
+from reconciler.serving.settings import RELOAD_S
 from reconciler.serving.stock import Stock
 from reconciler.serving.table import Table
 
@@ -61,6 +62,12 @@ class Server:
         self._ended = False
         self._table: Table | None = None
         self._said: dict[str, str] = {}
+        self._hurry: Callable[[], None] = lambda: None
+        self._turn = threading.Condition()
+        self._asked: dict[str, bool] = {}
+        """Models that are asked to be looked at, and whether to be loaded anew as well."""
+        self._began = self._ended_looks = 0
+        """How many looks have begun and ended."""
         self._thread = threading.Thread(target=self._follow, name="records", daemon=True)
 
     def start(self) -> None:
@@ -79,6 +86,45 @@ class Server:
         if self._thread.is_alive():
             self._thread.join(1.0)
 
+    def hurried_by(self, hurry: Callable[[], None]) -> None:
+        """Have `hurry` called when somebody asks for a model: what he knows of may be far away."""
+        self._hurry = hurry
+
+    def reload(self, model: str, unless: str | None = None) -> dict[str, Any] | None:
+        """Have a model's bundle verified, restored where it is damaged, and loaded anew.
+
+        Args:
+            model: Its name.
+            unless: Nothing is loaded where the bundle of this digest answers already.
+
+        Returns:
+            How it is served then, and under `done` whether that was waited for to the end; None
+            where no record has it.
+        """
+        until = time.monotonic() + RELOAD_S
+        self._hurry()
+        done = self._looked_at(model, unless is None, until)
+        if unless is not None and not self._answers(model, unless):
+            done = self._looked_at(model, True, until)
+        found = self.status()["models"].get(model)
+        return None if found is None else {"model": model, "done": done, **found}
+
+    def _looked_at(self, model: str, anew: bool, until: float) -> bool:
+        """Wait for a look at a model; False: it takes longer."""
+        with self._turn:
+            self._asked[model] = anew or self._asked.get(model, False)
+            number = self._began + 1
+            self._hint.set()
+            left = until - time.monotonic()
+            if not self._turn.wait_for(lambda: self._ended_looks >= number, left):
+                return False
+        return self._crew.settle(max(until - time.monotonic(), 0.0))
+
+    def _answers(self, model: str, digest: str) -> bool:
+        found = [house.get("models", {}).get(model) for house in self._crew.loaded()]
+        champions = [(one or {}).get("champion") or {} for one in found]
+        return bool(found) and all(champion.get("digest") == digest for champion in champions)
+
     def heard(self) -> None:
         """Take in that a worker has said what it serves."""
         if self._all_ready(self._crew.loaded()) and self._first.acquire(blocking=False):
@@ -89,7 +135,7 @@ class Server:
         every = self._crew.loaded()
         houses = [house for house in every if house]
         models = _summed(houses)
-        for name, trouble in self._stock.troubles.items():
+        for name, trouble in dict(self._stock.troubles).items():
             model = models.setdefault(name, {"champion": None, "challenger": None})
             model |= {
                 "state": "failed",
@@ -98,6 +144,9 @@ class Server:
                            "reason": trouble.reason, "message": trouble.message,
                            "since": trouble.since},
             }  # fmt: skip
+        for name, kept in dict(self._stock.upkeep).items():
+            if name in models:
+                models[name] |= {"healed": kept.healed, "damaged": kept.damaged}
         commits = {house["commit"] for house in houses}
         return {
             "commit": commits.pop() if len(commits) == 1 else None,
@@ -117,15 +166,21 @@ class Server:
             full = time.monotonic() - looked >= self._interval_s
             if full:
                 looked = time.monotonic()
-            self._look(verify=full and self._table is not None)
+            with self._turn:
+                asked, self._asked = self._asked, {}
+                self._began += 1
+            self._look(asked, verify=full and self._table is not None)
+            with self._turn:
+                self._ended_looks = self._began
+                self._turn.notify_all()
             due = looked + self._interval_s - time.monotonic()
             if self._hint.wait(max(due, 0.0)):
                 time.sleep(_DEBOUNCE_S)
             self._hint.clear()
 
-    def _look(self, *, verify: bool) -> None:
+    def _look(self, asked: Mapping[str, bool], *, verify: bool) -> None:
         try:
-            table = self._stock.table(self._records.read(), verify=verify)
+            table = self._stock.table(self._records.read(), verify=verify, of=asked)
         except ReconcilerError as error:
             self._say("records", error.reason, str(error))
             return
@@ -134,9 +189,15 @@ class Server:
             self._say(name, trouble.reason, f"{name}: {trouble.message}")
         for name in self._said.keys() - self._stock.troubles.keys():
             del self._said[name]
-        if table != self._table or self._stock.troubles:
+        again = frozenset(model for model, anew in asked.items() if anew)
+        if table != self._table or self._stock.troubles or again or (verify and self._failed()):
             self._table = table
-            self._crew.serve(table)
+            self._crew.serve(table, again)
+
+    def _failed(self) -> bool:
+        """Return whether a worker could not load what it was to serve: it may be there by now."""
+        models = [one for house in self._crew.loaded() for one in house.get("models", {}).values()]
+        return any(one["failed"] for one in models)
 
     def _say(self, what: str, reason: str, message: str) -> None:
         """Tell what is wrong, once."""

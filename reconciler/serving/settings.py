@@ -12,6 +12,8 @@ from reconciler.serving.access import Rules
 
 #: Seconds for requests to end once a worker is to stop.
 DRAIN_S = 3
+#: Whoever asks for a model to be loaded anew waits for that so long.
+RELOAD_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,13 @@ from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
 from reconciler.serving.limits import Limits
 from reconciler.serving.meter import Meter
+from reconciler.serving.refusal import not_ready
 
 #: Asks the supervisor for what it knows of all workers: `status` or `metrics`.
 Summed = Callable[[str], Awaitable[Any]]
+#: Has the supervisor load a model anew, unless the bundle of a digest answers already; gives how
+#: it is served then, or None where no record has it.
+Reload = Callable[[str, str | None], Awaitable[Any]]
 
 
 class Ids:
@@ -29,6 +33,10 @@ class Ids:
     def next(self) -> str:
         """Return a new one."""
         return f"{self.boot[:16]}-{next(self._numbers):x}"
+
+
+async def _nobody(model: str, _unless: str | None) -> Any:
+    raise not_ready(f"nobody is there to load {model:.80} anew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +54,4 @@ class Shop:
     """Counts for the metrics what is refused; `answering` counts the rest."""
     journal: Journal = field(default_factory=Journal)
     """Keeps lines for the access log."""
+    reload: Reload = _nobody

@@ -5,7 +5,7 @@ A bundle that cannot be had leaves its model's former version in the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,13 @@ from reconciler.core.record import Record, Version
 from reconciler.errors import ReconcilerError
 from reconciler.serving.table import Entry, Route, Table
 
-#: Returns a folder with a version's bundle, every byte verified, restored where it was damaged.
-Fetch = Callable[[Version], Path]
+#: Returns a folder with a version's bundle, every byte verified, restored where it was damaged;
+#: it tells what was wrong.
+Fetch = Callable[[Version, Callable[[str], None]], Path]
 #: Brings the bundles of several records nearer at once, as far as they can be had.
 Gather = Callable[[Sequence[Record]], None]
+#: Told what happened: a CamelCase word and a sentence.
+Tell = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +34,57 @@ class Trouble:
     """Of the rollout that wanted it, see `Route`."""
 
 
+@dataclass(slots=True)
+class Upkeep:
+    """How the files of one model have fared."""
+
+    damaged: str = ""
+    """What is wrong with them now, as a sentence; empty: nothing is."""
+    healed: int = 0
+    """How often they were restored."""
+
+
 class Stock:
     """Makes tables; one thread asks.
 
     Args:
         fetch: Where bundles come from.
         gather: Where those of many come from.
+        tell: Told what is found damaged and what is restored.
     """
 
-    def __init__(self, fetch: Fetch, gather: Gather = lambda _: None) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        gather: Gather = lambda _: None,
+        tell: Tell = lambda _reason, _message: None,
+    ) -> None:
         self._fetch = fetch
+        self._tell = tell
         self._gather = gather
         self._made: dict[str, tuple[Record, Route | None]] = {}
         self.troubles: dict[str, Trouble] = {}
         """What is wrong, by model."""
+        self.upkeep: dict[str, Upkeep] = {}
+        """Of the models of which some file was ever found damaged."""
 
-    def table(self, snapshot: Snapshot, *, verify: bool = False) -> Table:
+    def table(self, snapshot: Snapshot, *, verify: bool = False, of: Container[str] = ()) -> Table:
         """Return what is to be served.
 
         Args:
             snapshot: The records at one commit.
             verify: Look at every byte again, of models too whose records are as they were.
+            of: Models of which every byte is looked at in any case.
         """
         changed = {
             name: record
             for name, record in snapshot.records.items()
-            if verify or name in self.troubles or self._record(name) != record
+            if verify or name in of or name in self.troubles or self._record(name) != record
         }
         self._gather([record for name, record in changed.items() if name not in self._made])
         for name in self._made.keys() - snapshot.records.keys() - snapshot.quarantined.keys():
             del self._made[name]
+            self.upkeep.pop(name, None)
         self.troubles = {n: t for n, t in self.troubles.items() if n in snapshot.records}
         for name, record in changed.items():
             self._made[name] = (record, self._route(name, record))
@@ -93,12 +117,45 @@ class Stock:
 
     def _entry(self, name: str, version: Version, since: str = "") -> Entry | None:
         try:
-            folder = self._fetch(version)
+            folder = self._whole(name, version)
         except ReconcilerError as error:
             self.troubles[name] = Trouble(version.number, error.reason, error.message, since)
             return None
         assert version.bundle is not None
         return Entry(version.number, version.bundle.md5, str(folder))
+
+    def _whole(self, name: str, version: Version) -> Path:
+        """Return the folder of a version's bundle, and tell if it had to be restored."""
+        found: list[str] = []
+        if (gone := self._gone(name, version)) is not None:
+            found.append(f"{gone} is gone")
+        try:
+            folder = self._fetch(version, found.append)
+        except ReconcilerError:
+            if found:
+                self._damaged(name, version, found[0])
+            raise
+        if found:
+            self._damaged(name, version, found[0])
+            kept = self.upkeep[name]
+            kept.damaged, kept.healed = "", kept.healed + 1
+            self._tell("BundleRestored", f"{name}: version {version.number} is whole again")
+        return folder
+
+    def _damaged(self, name: str, version: Version, what: str) -> None:
+        """Tell of damage, once for as long as it lasts."""
+        kept = self.upkeep.setdefault(name, Upkeep())
+        if kept.damaged != what:
+            kept.damaged = what
+            self._tell("BundleDamaged", f"{name}: version {version.number} on disk: {what}")
+
+    def _gone(self, name: str, version: Version) -> Path | None:
+        """Return where the bundle of a version that is served was, if it is not there any more."""
+        route = self._made[name][1] if name in self._made else None
+        entries = (route.champion, route.challenger) if route else ()
+        digest = version.bundle.md5 if version.bundle else None
+        places = (Path(e.folder) for e in entries if e is not None and e.digest == digest)
+        return next((place for place in places if not place.is_dir()), None)
 
 
 def _routed(name: str, record: Record, champion: Entry, challenger: Entry | None) -> Route:

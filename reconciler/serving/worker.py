@@ -35,7 +35,7 @@ from reconciler.serving.loaded import Loaded, load
 from reconciler.serving.meter import Meter
 from reconciler.serving.rates import Rates
 from reconciler.serving.refusal import not_ready
-from reconciler.serving.settings import DRAIN_S, Settings, from_text
+from reconciler.serving.settings import DRAIN_S, RELOAD_S, Settings, from_text
 from reconciler.serving.shop import Ids, Shop
 from reconciler.serving.succession import succeeded
 from reconciler.serving.table import Entry, Route
@@ -83,8 +83,9 @@ class Worker:
         )
         journal = Journal(settings.share)
         self._shop = Shop(
-            self._house, answering, self._summed, limits, self._ids, door, meter, journal
-        )
+            self._house, answering, self._summed, limits, self._ids, door, meter, journal,
+            self._reload,
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Answer requests until asked to end."""
@@ -175,9 +176,7 @@ class Worker:
 
     def _heed(self, message: lines.Message) -> None:
         if "table" in message:
-            again = frozenset(message.get("again", ()))
-            work = self._house.follow(table.from_plain(message["table"]), again)
-            task = asyncio.ensure_future(work)
+            task = asyncio.ensure_future(self._follow(message))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif (number := message.get("reply")) in self._replies:
@@ -185,10 +184,21 @@ class Worker:
             if not reply.done():
                 reply.set_result(message.get("value"))
 
+    async def _follow(self, message: lines.Message) -> None:
+        again = frozenset(message.get("again", ()))
+        await self._house.follow(table.from_plain(message["table"]), again)
+        self._tell({"followed": message["number"]})
+
+    async def _reload(self, model: str, unless: str | None) -> Any:
+        if not self._orphaned:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                return await self._asked_above({"reload": model, "unless": unless}, RELOAD_S + 2)
+        raise not_ready("the supervisor is away, and starts again")
+
     async def _summed(self, what: str) -> Any:
         if not self._orphaned:
             with contextlib.suppress(ConnectionError, TimeoutError):
-                return await self._asked_above(what)
+                return await self._asked_above({"what": what})
         if what == "status":
             return self._alone()
         raise not_ready("the supervisor is away, and starts again")
@@ -199,12 +209,12 @@ class Worker:
         own = {"orphaned": True, "workers": 1, "boots": counts}
         return {**self._settings.about, **self._house.status(), **own}
 
-    async def _asked_above(self, what: str) -> Any:
+    async def _asked_above(self, what: lines.Message, within_s: float = 5.0) -> Any:
         number = next(self._asked)
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self._tell_counts()
-        self._tell({"ask": number, "what": what})
-        return await asyncio.wait_for(reply, 5)
+        self._tell({"ask": number, **what})
+        return await asyncio.wait_for(reply, within_s)
 
     async def _keep_telling(self) -> None:
         while True:

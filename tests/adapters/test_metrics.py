@@ -37,6 +37,7 @@ def gauges(standing: dict[tuple[str, str], int] | None = None) -> Gauges:
     return Gauges(
         queued=lambda: {"release": 3},
         standing=lambda: standing or {},
+        rollouts=lambda: {"unseen": 4},
         trainings=lambda: 2,
         sync_age_s=lambda: 12.5,
     )
@@ -79,6 +80,8 @@ def test_gauges_are_asked_for_at_each_reading() -> None:
     assert value(found, "queue_depth", kind="release") == 3
     assert value(found, "queue_depth", kind="target") == 0
     assert value(found, "trainings_running") == 2
+    assert value(found, "rollouts", state="unseen") == 4
+    assert value(found, "rollouts", state="stalled") == 0
     assert value(found, "last_sync_age_seconds") == 12.5
 
 
@@ -94,7 +97,7 @@ def test_every_series_is_there_from_the_start_and_none_is_of_one_model() -> None
             assert value(found, "models", sync=sync.value, health=health.value) == 0
     assert value(found, "record_commits_total") == 0
     labels = {label for _, pairs in found for label, _ in pairs}
-    assert labels == {"kind", "result", "le", "sync", "health", "version", "reason"}
+    assert labels == {"kind", "result", "le", "sync", "health", "state", "version", "reason"}
     assert len(found) < 250
 
 

@@ -17,6 +17,8 @@ from tests.conftest import BIN, Project, new, spec
 pytestmark = pytest.mark.slow
 
 RIDGE = "specs/ridge.yaml"
+#: The target `local` where no server is.
+NOBODY = '{local: {endpoints: ["http://127.0.0.1:9"]}}'
 BROKEN = "def build():\n    raise ValueError('no such luck')\n"
 
 
@@ -293,3 +295,44 @@ def test_a_record_that_cannot_be_read_is_not_decided_over(project: Project) -> N
     assert project.git("rev-parse", "deployed") == before
     told = json.loads(project.reconciler("history", "ridge", "--output", "json").stdout)
     assert told["commits"][0]["what"] == "Meddle"
+
+
+def test_a_canary_begins_with_apply_is_withdrawn_by_hand_tried_again_and_promoted(
+    project: Project,
+) -> None:
+    canary = {"strategy": "canary", "steps": [20, 60], "hold": "1h"}
+    deployment = {"target": "local", "rollout": canary}
+    project.edit("params.yaml", "defaults:", f"targets: {NOBODY}\ndefaults:")
+    project.write(RIDGE, spec("ridge", hyperparameters={"alpha": 1.0}, deployment=deployment))
+    project.commit("Go back to the first one, carefully")
+
+    said = project.reconciler("apply", "ridge").stdout
+    assert "rollout started (canary)" in said
+    assert "version 1 gets 20 % of the traffic (canary, step 1 of 2)" in said
+    assert "1 of 1 model is being rolled out" in said
+    found = record(project)
+    assert (found["champion"]["number"], found["challenger"]["version"]) == (2, 1)
+    assert found["rollout"]["steps"] == [20, 60]
+    row = project.plan("ridge")["ridge"]
+    assert (row["kind"], row["reason"]) == ("unchanged", "RollingOut")
+
+    said = project.reconciler("rollback", "ridge", "--reason", "odd answers").stdout
+    assert "version 1 of ridge is withdrawn, and version 2 answers every request" in said
+    done = project.reconciler("apply", "ridge", check=False)
+    assert done.returncode == 1
+    assert "rolled back by Ada <ada@example.org>: odd answers" in done.stdout
+    assert record(project)["challenger"] is None
+
+    project.reconciler("retry", "ridge")
+    project.reconciler("apply", "ridge")
+    assert record(project)["challenger"]["version"] == 1
+    project.reconciler("promote", "ridge", "--reason", "it is urgent")
+    found = record(project)
+    assert (found["champion"]["number"], found["challenger"]) == (1, None)
+    assert project.git("log", "-5", "--format=%s", "deployed", "--").splitlines() == [
+        "Promote ridge 1",
+        "Send 20 % to ridge 1",
+        "Forget what failed of ridge",
+        "Withdraw ridge 1",
+        "Send 20 % to ridge 1",
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.cache import Cache
-from reconciler.controller.artifacts import Artifacts
+from reconciler.controller.artifacts import Artifacts, Damaged
 from reconciler.controller.judging import Judging
 from reconciler.core.gate import NoChampion, Unscorable
 from reconciler.core.record import Outcome, Pointer, Version
@@ -28,7 +28,7 @@ class Store(Artifacts):
         self.bundles: Exception | None = None
         self.rows: Exception | None = None
 
-    def bundle(self, version: Version) -> Path:
+    def bundle(self, version: Version, damaged: Damaged = print) -> Path:
         raise self.bundles or AssertionError("not asked")
 
     def predictions(self, version: Version) -> Path:

@@ -29,7 +29,7 @@ def made(
         version: The entry's.
     """
     folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(_model(factor, limit, drag))
+    (folder / "model.onnx").write_bytes(onnx_model(factor, limit, drag))
     (folder / signature.FILE).write_text(_signature().model_dump_json())
     rows = [{"a": 1.0, "b": 0.5}, {"a": 2.0, "b": 0.25}]
     answers = [factor * row["a"] + row["b"] for row in rows]
@@ -71,9 +71,21 @@ def _signature() -> Signature:
     )  # fmt: skip
 
 
-def _model(factor: float, limit: int | None, drag: int) -> bytes:
+def onnx_model(
+    factor: float, limit: int | None = None, drag: int = 0, *, float_input: bool = False
+) -> bytes:
+    """Return y = factor x a + b as an ONNX model; see `made`.
+
+    Args:
+        factor: What a is multiplied by.
+        limit: The model raises where a is not below it.
+        drag: How much it computes for nothing.
+        float_input: Whether its input is float32, called `X`, as other tools write them.
+    """
     constants = {"weights": np.array([[factor], [1.0]])}
     nodes = [helper.make_node("MatMul", ["numbers", "weights"], ["y0"])]
+    if float_input:
+        nodes.insert(0, helper.make_node("Cast", ["X"], ["numbers"], to=TensorProto.DOUBLE))
     last = "y0"
     if limit is not None:  # an index that is out of range makes the runtime raise
         constants |= {"zeros": np.zeros((limit, 1)), "column": np.array([0])}
@@ -97,12 +109,13 @@ def _model(factor: float, limit: int | None, drag: int) -> bytes:
         ]
         constants["axes"] = np.array([1])
         last = f"d{turn}"
-    nodes.append(helper.make_node("Identity", [last], ["prediction"]))
+    kind = TensorProto.FLOAT if float_input else TensorProto.DOUBLE
+    nodes.append(helper.make_node("Cast", [last], ["prediction"], to=kind))
     graph = helper.make_graph(
         nodes,
         "model",
-        [helper.make_tensor_value_info("numbers", TensorProto.DOUBLE, [None, 2])],
-        [helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, [None, 1])],
+        [helper.make_tensor_value_info("X" if float_input else "numbers", kind, [None, 2])],
+        [helper.make_tensor_value_info("prediction", kind, [None, 1])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     opset = helper.make_opsetid("", OPSET)

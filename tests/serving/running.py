@@ -7,12 +7,12 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ BIN = Path(sys.executable).parent
 class Running:
     """`reconciler serve`, or another verb that says where it listens."""
 
-    def __init__(self, root: Path, argv: tuple[str, ...]) -> None:
+    def __init__(
+        self, root: Path, argv: tuple[str, ...], env: Mapping[str, str] | None = None
+    ) -> None:
         self.log: list[str] = []
-        env = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(root.parent)}
+        env = env or {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(root.parent)}
         self.child = subprocess.Popen(
             [str(BIN / "reconciler"), *argv], cwd=root, env=env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -73,26 +75,39 @@ class Running:
             time.sleep(0.02)
         raise AssertionError(f"version {version} is not served: {status}\n{''.join(self.log)}")
 
-    def end(self) -> int:
-        """Have it end, and return its exit code."""
-        self.child.send_signal(signal.SIGTERM)
-        return self.child.wait(15)
+    def __enter__(self) -> Running:
+        return self
 
-
-@contextmanager
-def serving(root: Path, *options: str) -> Iterator[Running]:
-    """Serve a repository for the length of the block."""
-    running = Running(root, ("serve", "--port", "0", *options))
-    try:
-        yield running
-    finally:
-        if running.child.poll() is None:
-            running.child.send_signal(signal.SIGTERM)
+    def __exit__(self, *_: object) -> None:
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
             try:
-                running.child.wait(15)
+                self.child.wait(15)
             except subprocess.TimeoutExpired:
-                running.child.kill()
-                running.child.wait()
+                self.child.kill()
+                self.child.wait()
+
+
+def serving(root: Path, *options: str) -> Running:
+    """Return a server of a repository, to be used in a `with`."""
+    return Running(root, ("serve", "--port", "0", *options))
+
+
+def until(holds: Callable[[], bool], wait_s: float, log: Sequence[str] = ()) -> bool:
+    """Wait until something holds; fail, with what was logged, where it does not in time."""
+    end = time.monotonic() + wait_s
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.2)
+    raise AssertionError(f"not within {wait_s:g} s:\n{''.join(log)}")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def ask(
@@ -130,11 +145,19 @@ class Clients:
         factors: What each version multiplies by; an answer with another value is wrong.
         count: How many threads.
         fresh: Whether a lost connection is opened again (a server is being killed).
+        tolerance: How far an answer may be off.
     """
 
     def __init__(
-        self, port: int, factors: Mapping[int, float], count: int = 8, *, fresh: bool = False
+        self,
+        port: int,
+        factors: Mapping[int, float],
+        count: int = 8,
+        *,
+        fresh: bool = False,
+        tolerance: float = 1e-6,
     ) -> None:
+        self._tolerance = tolerance
         self._port = port
         self._factors = factors
         self._fresh = fresh
@@ -202,5 +225,5 @@ class Clients:
         version, value = str(found["version"]), found["predictions"][0]["prediction"]
         answers.versions[version] = answers.versions.get(version, 0) + 1
         wanted = self._factors[int(version)] * a + b
-        if abs(value - wanted) > 1e-6:
+        if abs(value - wanted) > self._tolerance:
             self.wrong.append(f"version {version}: {value} instead of {wanted}")

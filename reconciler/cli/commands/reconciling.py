@@ -111,6 +111,15 @@ def watch(
             "--interval", metavar="SECONDS", min=0.1, help="Look unasked this often. Default: 60."
         ),
     ] = 60.0,
+    rollout_poll: Annotated[
+        float,
+        typer.Option(
+            "--rollout-poll",
+            metavar="SECONDS",
+            min=0.1,
+            help="Ask servers this often how a rollout fares. Default: 2.",
+        ),
+    ] = 2.0,
     once: Annotated[
         bool, typer.Option("--once", help="End once nothing is left that can be done now.")
     ] = False,
@@ -149,8 +158,8 @@ def watch(
     hook = None if webhook_port is None else verb.Address(webhook_host, webhook_port)
     asked = verb.Request(
         branch, remote, state,
-        Pace(jobs or os.cpu_count() or 1, memory, interval, allow_mass_change), once, log_format,
-        probes, hook, leash,
+        Pace(jobs or os.cpu_count() or 1, memory, interval, rollout_poll, allow_mass_change),
+        once, log_format, probes, hook, leash,
     )  # fmt: skip
     raise typer.Exit(verb.run(asked))
 
