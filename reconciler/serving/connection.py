@@ -7,6 +7,8 @@ at by a sweep, a few times a minute of a client's life.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -22,8 +24,27 @@ HEAD_BYTES = 64 << 10
 HEAD_S, ANSWER_S = 10.0, 60.0
 #: Seconds for the answer that a body came too slowly, of whoever reads it.
 _GRACE_S = 2.0
+#: Connections that one worker keeps open at a time.
+MOST = 2000
+_OWN_FILES = 256
 #: Seconds that a connection is kept for the next request.
 IDLE_S = 75
+
+
+def allow_files(most: int) -> int:
+    """Let this process open enough files for so many connections, and return for how many.
+
+    The system may allow fewer; some are kept for what a server opens itself.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most + _OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return max(min(most, soft - _OWN_FILES), 1)
+    return most
 
 
 class Connections(ServerState):
@@ -39,7 +60,7 @@ class Connections(ServerState):
     def __init__(
         self,
         body_s: float = 30.0,
-        most: int = 1000,
+        most: int = MOST,
         refused: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

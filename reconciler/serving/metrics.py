@@ -149,10 +149,14 @@ def _served(models: Mapping[str, Any]) -> Iterator[Metric]:
                 size.add_metric(labels, version["bytes"])
         if challenger is not None:
             tripped.add_metric((name, str(challenger["version"])), challenger["tripped"])
+    healed = _counter("bundles_restored", "Damaged bundles made whole again.", ("model",))
+    for name, model in models.items():
+        if "healed" in model:
+            healed.add_metric((name,), model["healed"])
     standing = _gauge("models", "Models, by how they are served.", ("state",))
     for state in _STATES:
         standing.add_metric((state,), states[state])
-    yield from (weight, load, size, tripped, standing)
+    yield from (weight, load, size, tripped, healed, standing)
 
 
 def _faring(workers: Sequence[Faring]) -> Iterator[Metric]:

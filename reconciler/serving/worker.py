@@ -26,7 +26,7 @@ from reconciler.serving import lines, table
 from reconciler.serving.access import Door
 from reconciler.serving.answering import Answering
 from reconciler.serving.app import App
-from reconciler.serving.connection import IDLE_S, Connection, Connections
+from reconciler.serving.connection import IDLE_S, MOST, Connection, Connections, allow_files
 from reconciler.serving.draining import Draining
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
@@ -74,7 +74,7 @@ class Worker:
         self._ids = Ids()
         self._house = House(self._load, self._changed, self._begins)
         meter = Meter()
-        self._state = Connections(limits.seconds, refused=meter.refused)
+        self._state = Connections(limits.seconds, allow_files(MOST), meter.refused)
         self._tls = Renewed(Certificate(**settings.tls)) if settings.tls else None
         file = TokenFile(Path(settings.tokens)) if settings.tokens else None
         door = Door(settings.rules(), file, Rates(settings.rates), meter.limited)

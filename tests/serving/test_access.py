@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.adapters.tokens import MOST, Right, Token, TokenFile, digest
 from reconciler.serving.access import Door, Rules, right_of
@@ -203,3 +205,24 @@ def test_health_is_told_to_all_and_what_a_server_knows_to_admins() -> None:
     rest = ("/predict/m", "/v2/models/m/infer", "/v2", "/openapi.json", "/",
             "/v2/repository/index", "/nowhere", "/statusx")  # fmt: skip
     assert {right_of(path) for path in rest} == {Right.PREDICT}
+
+
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from((b"host", b"origin", b"authorization", b"accept")), st.binary(max_size=80)
+    ),
+    max_size=6,
+)
+
+
+@given(headers=HEADERS, required=st.booleans(), right=st.sampled_from((None, *Right)))
+def test_whatever_headers_say_they_let_in_or_are_refused(
+    headers: list[tuple[bytes, bytes]], required: bool, right: Right | None
+) -> None:
+    door = Door(Rules(required=required, hosts=LOCAL))
+    status = 200
+    try:
+        assert door.admit(request(*headers), right) == ""
+    except Refused as error:
+        status = error.status
+    assert status in ({200, 403} if right is None or not required else {401, 403})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,13 @@ from typing import Any
 import pytest
 import uvicorn
 
-from reconciler.serving.connection import HEAD_BYTES, HEAD_S, Connection, Connections
+from reconciler.serving.connection import (
+    HEAD_BYTES,
+    HEAD_S,
+    Connection,
+    Connections,
+    allow_files,
+)
 from reconciler.serving.http import Gone, Receive, Scope, Send, answer, body
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -230,3 +237,14 @@ def test_what_is_no_http_is_told_so(said: bytes) -> None:
             assert server.refused == ["BadHttp"]
 
     run(test)
+
+
+def test_a_process_may_open_enough_files_or_takes_fewer_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+        assert allow_files(600) == 600
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 856
+        assert allow_files(10) == 10
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -92,6 +92,7 @@ def test_weights_loads_and_states_are_those_of_the_moment() -> None:
         },
         "b": {
             "state": "failed",
+            "healed": 3,
             "champion": {"version": 3, "loaded_s": 0.5, "bytes": 10},
             "challenger": {
                 "version": 4, "loaded_s": 0.25, "bytes": 20, "weight": 10, "tripped": True,
@@ -105,6 +106,7 @@ def test_weights_loads_and_states_are_those_of_the_moment() -> None:
     assert value(found, "bundle_bytes", model="a", version="2") == 20
     assert value(found, "load_seconds", model="a", version="2") == 0.25
     assert value(found, "challenger_tripped", model="b", version="4") == 1
+    assert value(found, "bundles_restored_total", model="b") == 3
     assert [value(found, "models", state=s) for s in ("ready", "loading", "failed")] == [1, 1, 1]
 
 
