@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from reconciler import __version__
 from reconciler.core.conditions import Health, Sync
-from reconciler.core.target_plan import HEALED
+from reconciler.core.target_plan import COUNTED
 
 #: What a pass is about: a model's release, its target, or its rollout.
 KINDS = ("release", "target", "rollout")
@@ -80,7 +80,7 @@ class Metrics:
             ("reason",),
             registry=self._registry,
         )
-        for fault in HEALED:
+        for fault in COUNTED:
             self._heals.labels(fault.value)
         info = Info("reconciler_build", "The program's version.", registry=self._registry)
         info.info({"version": __version__})

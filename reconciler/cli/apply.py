@@ -156,9 +156,8 @@ def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple
         mark, style = ("…", "yellow") if reason == "Frozen" else ("✗", "red")
         line = f"{mark} {some(names)}: {reason}: {why}"
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
-    if unserved := {name: s for name, s in standings.items() if s.unserved}:
-        said = next(iter(unserved.values())).message
-        line = f"… {some(list(unserved))}: {said}; {UNHEARD}"
+    if unserved := {name: why for name, s in standings.items() if (why := s.unserved)}:
+        line = f"… {some(list(unserved))}: {next(iter(unserved.values()))}; {UNHEARD}"
         console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     count = len(standings)
     if rolling and not wrong:

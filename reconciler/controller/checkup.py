@@ -22,8 +22,11 @@ from reconciler.adapters.process import run
 from reconciler.adapters.runtime import installed
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
+from reconciler.adapters.targets import LOCAL, open_servers
 from reconciler.controller.workspace import Workspace
+from reconciler.core import compilation
 from reconciler.core.runtime import LIBRARIES, mismatches
+from reconciler.core.target_plan import UNHEARD
 from reconciler.errors import ReconcilerError, TransientError
 from reconciler.spec.params import Params
 
@@ -214,6 +217,25 @@ def _remote(patient: Patient) -> Iterator[Finding]:
         yield Finding("remote", Level.OK, f"'{name}' answers")
 
 
+def _servers(patient: Patient) -> Iterator[Finding]:
+    """Ask the servers, if anything says that a model is served by some."""
+    if patient.params is None:
+        return
+    settings = patient.params.targets.get(LOCAL)
+    argv = ("git", "grep", "-qE", f"target: *{LOCAL}", "HEAD", "--", compilation.SPECS)
+    default = patient.params.defaults.get("deployment") or {}
+    declared = default.get("target") == LOCAL or run(argv, patient.git.place).code == 0
+    if settings is None and not declared:
+        return
+    for report in open_servers(settings or {}).look():
+        if report.away:
+            yield Finding("servers", Level.WARN, report.away, UNHEARD)
+            continue
+        count = len(report.models)
+        what = f"{report.endpoint} serves {count} model{'' if count == 1 else 's'}"
+        yield Finding("servers", Level.OK, what)
+
+
 def _origin(patient: Patient) -> Iterator[Finding]:
     said = run(("git", "config", "--get", "remote.origin.url"), patient.git.place)
     url = said.stdout.decode(errors="replace").strip()
@@ -229,6 +251,7 @@ _NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 
 CHECKS: tuple[Check, ...] = (
     _versions, _runtime, _clone, _records, _workspace, _status, _watching, _cache, _remote, _origin,
+    _servers,
 )  # fmt: skip
 
 

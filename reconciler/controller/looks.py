@@ -18,7 +18,7 @@ from reconciler.controller.board import Board
 from reconciler.controller.committing import Entry
 from reconciler.controller.decisions import Decision, Overtaken
 from reconciler.controller.delivery import Waiting
-from reconciler.controller.events import Listen
+from reconciler.controller.events import Listen, Served
 from reconciler.controller.keys import Key, Kind, release, rollout, target
 from reconciler.controller.passes import NO_SLOT, RECORDS_MOVED, Pass, guarded, passing, told
 from reconciler.controller.queue import WorkQueue
@@ -29,7 +29,7 @@ from reconciler.controller.training import Result
 from reconciler.controller.troubles import Troubles
 from reconciler.core.plan import Plan
 from reconciler.core.record import Record
-from reconciler.core.target_plan import AT_REST, Fault, TargetPlan
+from reconciler.core.target_plan import AT_REST, COUNTED, Fault, TargetPlan
 from reconciler.core.trainings import Broken
 
 #: Measurements that a busy machine has spoilt are made again after this.
@@ -279,10 +279,22 @@ class Looks:
         with guarded(lambda error: self._unserved(looked, error)):
             plan = looked.serve()
             self._served[name] = (looked.champion, plan)
+            if before is not None and not plan.acted and plan.reason == "Settled":
+                self._recovered(looked, before[1])
             ended = self._again(target(name), plan)
         if self._served.get(name) != before or self._board.sampled(name):
             self._queue.add(release(name))
         return ended
+
+    def _recovered(self, looked: Pass, before: TargetPlan) -> None:
+        """Tell that a target is well that was not, or not yet: it came right by itself."""
+        where = looked.fleet.target(looked.name) or ""
+        if before.reason in COUNTED:
+            said = f"healed: {before.message}"
+            self._listen(Served(looked.name, where, "Healed", said, before.reason))
+        elif before.reason in ("RollOut", Fault.LOADING):
+            said = f"target {where} serves the released version"
+            self._listen(Served(looked.name, where, "RolledOut", said))
 
     def _again(self, key: Key, plan: TargetPlan) -> Ended:
         """Have a target looked at again where it is not as it should be."""

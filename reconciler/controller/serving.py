@@ -68,15 +68,17 @@ class Serving:
         """
         if record is None:
             return _unrecorded(any(target.observe(name) for target in self._targets.values()))
-        plan = TargetPlan("NotReleased", "no version is released")
         champion = _champion(record)
+        if champion is not None and (followed := self._followed.get(own or "")) is not None:
+            plan = self._tend(name, followed, champion)
+            if plan.reason == "Settled":  # until then it stays where it was served before
+                self._withdraw(name, record)
+            return plan
+        plan = TargetPlan("NotReleased", "no version is released")
         for known, target in self._targets.items():
             here = champion if own is None or known == own else None
             done = self._bring(name, target, here, record)
             plan = done if own is None or known == own else plan
-        followed = self._followed.get(own or "")
-        if followed is not None and champion is not None:
-            return self._tend(name, followed, champion)
         return plan
 
     def follows(self, own: str | None) -> bool:
@@ -125,6 +127,10 @@ class Serving:
                 case Withdraw():
                     target.withdraw(name)
         return plan
+
+    def _withdraw(self, name: str, record: Record) -> None:
+        for target in self._targets.values():
+            self._bring(name, target, None, record)
 
     def _tend(self, name: str, target: Followed, champion: str) -> TargetPlan:
         """Have servers that do not serve the champion as they should load it anew."""

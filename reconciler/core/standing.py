@@ -48,12 +48,13 @@ class Standing:
     def as_declared(self) -> bool:
         """Return whether nothing is left to do and nothing is wrong."""
         well = (Health.HEALTHY, Health.SUSPENDED, Health.UNKNOWN)
-        return self.sync is Sync.SYNCED and (self.health in well or self.unserved)
+        return self.sync is Sync.SYNCED and (self.health in well or bool(self.unserved))
 
     @property
-    def unserved(self) -> bool:
-        """Return whether it is released, and nobody is there to serve it."""
-        return self.reason == Fault.NOT_SERVED
+    def unserved(self) -> str:
+        """Return that it is released and nobody is there to serve it; empty where that is not."""
+        found = (one.message for one in self.conditions if one.reason == Fault.NOT_SERVED)
+        return next(found, "")
 
     @property
     def rolling_out(self) -> bool:

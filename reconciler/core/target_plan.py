@@ -42,6 +42,10 @@ _LOADED_IN = timedelta(seconds=1)
 HEALED = tuple(fault for fault in Fault if fault not in _WAITS)
 
 
+#: What is counted once it is over.
+COUNTED = (*HEALED, Fault.SERVER_DOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a target serves of one model."""
@@ -84,7 +88,7 @@ class TargetPlan:
     @property
     def faulty(self) -> bool:
         """Return whether something is wrong that a while may mend."""
-        return self.reason in (*HEALED, Fault.SERVER_DOWN, Fault.NOT_SERVED)
+        return self.reason in (*COUNTED, Fault.NOT_SERVED)
 
     @property
     def heals(self) -> bool:

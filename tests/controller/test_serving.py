@@ -12,10 +12,12 @@ from reconciler.adapters.targets.memory import MemoryTarget
 from reconciler.controller import telling
 from reconciler.controller.artifacts import Artifacts
 from reconciler.controller.events import Event, Served
-from reconciler.controller.serving import Serving
+from reconciler.controller.serving import Acted, Serving
 from reconciler.core import record as records
 from reconciler.core.record import Outcome, Pointer, Record, Version
+from reconciler.core.target_plan import Fault
 from reconciler.errors import TerminalError
+from reconciler.ports.targets import Served as Sight
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -146,3 +148,82 @@ def test_whether_something_was_done_is_known_and_makes_no_other_plan(
     first, second = (serving.converge("m", None, released()) for _ in range(2))
     assert (first.acted, second.acted) == (True, False)
     assert first == second
+
+
+class Tracked:
+    """Servers as a target has them: what `mend` is to help with is given."""
+
+    name = "local"
+    honours: frozenset[str] = frozenset()
+
+    def __init__(self, *sights: Sight) -> None:
+        self.sights = list(sights)
+        self.mended: list[str] = []
+
+    def observe(self, model: str, wanted: str) -> Sight:
+        return self.sights.pop(0) if len(self.sights) > 1 else self.sights[0]
+
+    def mend(self, model: str, wanted: str) -> None:
+        self.mended.append(wanted)
+
+
+ONE = "0" * 32 + ".dir"
+WELL = Sight(ONE, intact=True)
+
+
+def followed(
+    local: Tracked, target: Counting, acted: Acted = lambda _model, _target, _plan: None
+) -> Serving:
+    def fetch(_: Record) -> Path:
+        raise AssertionError("servers read the record themselves")
+
+    return Serving({"directory": target}, fetch, acted=acted, followed={"local": local})
+
+
+def test_a_fault_of_servers_is_mended_once_and_told_with_its_cause(target: Counting) -> None:
+    told: list[Event] = []
+    wrong = Sight("other", intact=False, detail="version 7 answers", fault=Fault.WRONG_VERSION)
+    local = Tracked(wrong, WELL)
+    plan = followed(local, target, telling.serving(told.append)).converge("m", "local", released())
+    assert (plan.reason, plan.acted, local.mended) == ("Settled", True, [ONE])
+    assert told == [Served("m", "local", "Healed", "healed: version 7 answers", "WrongVersion")]
+    assert target.acts == []
+
+
+def test_what_mending_does_not_help_is_told_by_nobody_and_stays_to_be_done(
+    target: Counting,
+) -> None:
+    told: list[Event] = []
+    local = Tracked(Sight(ONE, intact=False, detail="3 for 2", fault=Fault.WRONG_ANSWER))
+    plan = followed(local, target, telling.serving(told.append)).converge("m", "local", released())
+    assert (plan.reason, plan.heals, told, len(local.mended)) == ("WrongAnswer", True, [], 1)
+
+
+def test_servers_that_are_away_or_loading_are_asked_for_nothing(target: Counting) -> None:
+    for fault in (Fault.NOT_SERVED, Fault.SERVER_DOWN, Fault.LOADING):
+        local = Tracked(Sight(None, intact=False, fault=fault))
+        assert followed(local, target).converge("m", "local", released()).reason == fault
+        assert local.mended == []
+
+
+def test_models_of_other_targets_ask_no_server_and_retired_ones_neither(target: Counting) -> None:
+    local = Tracked()
+    serving = Serving({"directory": target}, lambda _: Path(), followed={"local": local})
+    assert serving.converge("m", "directory", released()).reason == "Settled"
+    assert serving.look("m", "directory", released()).reason == "Settled"
+    retired = records.retire(released(), "r2")
+    for own in (None, "local"):
+        assert serving.converge("m", own, retired).reason == "NotReleased"
+        assert serving.look("m", own, retired).reason == "NotReleased"
+
+
+def test_a_model_that_moves_to_servers_is_withdrawn_where_it_was_once_they_answer(
+    target: Counting,
+) -> None:
+    local = Tracked(Sight(None, intact=False, fault=Fault.NOT_SERVED), WELL)
+    serving = Serving({"directory": target}, lambda _: Path(), followed={"local": local})
+    serving.converge("m", "directory", released())
+    assert serving.converge("m", "local", released()).reason == "NotServed"
+    assert target.acts == ["converge"]
+    assert serving.converge("m", "local", released()).reason == "Settled"
+    assert target.acts == ["converge", "withdraw"]
