@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.actions import (
+    Abandon,
     Accept,
     Action,
     Cancel,
+    Challenge,
     Confirm,
     Fail,
     Judge,
@@ -26,6 +28,8 @@ from reconciler.core.candidates import Candidate, same_rules
 from reconciler.core.observed import Observed
 from reconciler.core.plan import Desired, Invalid, Plan, plan_release
 from reconciler.core.record import Hold
+from reconciler.core.rollout_rules import rules_of, settings_digest
+from reconciler.core.rollouts import Challenging
 from reconciler.core.runtime import Mismatch
 from reconciler.core.trainings import Broken, Running
 from reconciler.core.verdict import Outcome
@@ -42,6 +46,7 @@ def desired(
     compare: bool = False,
     on_violation: str = "hold",
     timeout: str | None = None,
+    rollout: str = "immediate",
 ) -> Desired:
     rules: list[dict[str, object]] = [{"metric": "r2", "min": floor}]
     if compare:
@@ -59,7 +64,7 @@ def desired(
                     "timeout": timeout,
                 },
                 "acceptance": rules,
-                "deployment": {"on_violation": on_violation},
+                "deployment": {"on_violation": on_violation, "rollout": {"strategy": rollout}},
             },
         }
     )
@@ -94,6 +99,15 @@ class World:
     holds: list[Hold] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     """Holds that were broken; there must never be any."""
+    lenient: bool = False
+    """The gate lets everything through."""
+    challenger: Challenging | None = None
+    want: Desired | Invalid | None = None
+    """What was last planned for."""
+
+    def plan(self, want: Desired | Invalid | None) -> Plan:
+        self.want = want
+        return plan_release(want, self.observe(), NOW)
 
     def observe(self) -> Observed:
         merged = {**self.recorded, **self.memory}
@@ -104,6 +118,7 @@ class World:
             running=Running(self.running, self.ending is not None) if self.running else None,
             broken=tuple(self.failures),
             holds=tuple(self.holds),
+            challenger=self.challenger,
         )
 
     def finish_training(self) -> None:
@@ -139,24 +154,30 @@ class World:
                 self.running = fingerprint
             case Judge(bundle, question):
                 verdicts = [Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE]
-                verdict = verdicts[lot(self.seed, "verdict", question) % 3]
+                drawn = 0 if self.lenient else lot(self.seed, "verdict", question) % 3
                 at = self._at(bundle)
                 word = at.vouched if at.judged and same_rules(at.judged, question) else ""
-                self.memory[bundle] = replace(at, verdict=verdict, judged=question, vouched=word)
+                self.memory[bundle] = replace(
+                    at, verdict=verdicts[drawn], judged=question, vouched=word
+                )
             case Release(bundle):
                 at = self._at(bundle)
                 self.held += [h.reason for h in self.holds if h.stops(at.fingerprint, bundle)]
                 self.released.append((bundle, Outcome.PASSED if at.accepted else at.verdict))
-                self.champion = bundle
+                self.champion, self.challenger = bundle, None
                 self._record(bundle, released=True)
+                self.recorded[bundle] = replace(self.recorded[bundle], withdrawn=None)
             case Confirm(bundle) | Reject(bundle) | Accept(bundle):
                 self._record(bundle, released=self._at(bundle).released)
+                self._end(bundle, isinstance(action, Reject))
             case Fail(broken):
                 self.failures.remove(broken)
                 self.failures.append(replace(broken, recorded=True))
                 self.exists = True
             case Retire():
-                self.champion = None
+                self.champion = self.challenger = None
+            case Challenge() | Abandon():
+                self._roll(action)
             case Cancel(fingerprint):
                 assert (self.running, self.ending) == (fingerprint, None), "cancelled in vain"
                 self.ending = "a newer revision came"
@@ -164,6 +185,13 @@ class World:
             case Supersede(broken):
                 self.failures.remove(broken)
                 self.exists = True
+
+    def happen(self, verb: str, want: Desired | Invalid | None) -> None:
+        """Do what may be done to the record at any moment beside the plan."""
+        if verb in SERVED:
+            self.served(verb)
+        else:
+            self.steer(verb, want)
 
     def steer(self, verb: str, want: Desired | Invalid | None) -> None:
         """Do what a person may do to the record at any moment."""
@@ -178,6 +206,11 @@ class World:
                 self.holds.clear()
             case "retry":
                 self.failures = [b for b in self.failures if b.fingerprint != declared]
+                for bundle, one in self.recorded.items():
+                    if one.fingerprint == declared:
+                        self.recorded[bundle] = replace(one, withdrawn=None)
+            case "rollback" if self.challenger is not None:
+                self.served("withdraw")
             case "rollback" if self.champion is not None and former:
                 gone, to = self._at(self.champion), former[-1]
                 against = (gone.fingerprint, gone.bundle, declared)
@@ -186,13 +219,48 @@ class World:
                     h for h in self.holds if not {to.fingerprint, to.bundle} & {*h.against}
                 ]
                 self.holds.append(Hold(reason="back", by="Ada", since=NOW, against=kept))
-                self.champion = to.bundle
+                self.champion, self.challenger = to.bundle, None
             case "promote" if candidate and candidate.verdict is Outcome.INCONCLUSIVE:
                 if not self.observe().stopped(candidate.fingerprint, candidate.bundle):
                     vouched = replace(candidate, vouched="by Ada", released=True)
                     self.recorded[candidate.bundle] = vouched
                     self.memory.pop(candidate.bundle, None)
-                    self.champion = candidate.bundle
+                    self.champion, self.challenger = candidate.bundle, None
+
+    def served(self, verb: str) -> None:
+        """Do what servers' counts may lead to at any moment."""
+        if (gone := self.challenger) is None:
+            return
+        self.challenger, at = None, self.recorded[gone.bundle]
+        match verb:
+            case "roll out":
+                self.champion = gone.bundle
+                self.recorded[gone.bundle] = replace(at, released=True)
+            case "withdraw":
+                self.recorded[gone.bundle] = replace(at, withdrawn=gone.settings)
+            case "time out" if isinstance(self.want, Desired):
+                kept = settings_digest(rules_of(self.want.rollout), self.want.revision)
+                self.recorded[gone.bundle] = replace(at, withdrawn=kept)
+
+    def _end(self, bundle: str, rejected: bool) -> None:
+        if rejected and self.challenger is not None and self.challenger.bundle == bundle:
+            self.challenger = None
+
+    def _roll(self, action: Challenge | Abandon) -> None:
+        if isinstance(action, Abandon):
+            assert self.challenger is not None, "abandoned in vain"
+            self.challenger = None
+            return
+        assert isinstance(self.want, Desired)
+        at = self._at(action.bundle)
+        rules = rules_of(self.want.rollout)
+        assert at.accepted, "rolled out what did not pass"
+        assert self.champion not in (None, at.bundle), "rolled out with nobody to challenge"
+        assert at.withdrawn != settings_digest(rules), "rolled out again what was withdrawn"
+        self.held += [h.reason for h in self.holds if h.stops(at.fingerprint, at.bundle)]
+        self._record(at.bundle, released=at.released)
+        self.recorded[at.bundle] = replace(self.recorded[at.bundle], withdrawn=None)
+        self.challenger = Challenging(at.bundle, settings_digest(rules), "rolling")
 
     def _at(self, bundle: str) -> Candidate:
         return self.memory.get(bundle) or self.recorded[bundle]
@@ -209,7 +277,7 @@ def settle(world: World, want: Desired | Invalid | None, passes: int = 40) -> Pl
     for _ in range(passes):
         if not world.slow or world.ending is not None:
             world.finish_training()
-        plan = plan_release(want, world.observe(), NOW)
+        plan = world.plan(want)
         if not plan.actions:
             return plan
         for action in plan.actions:
@@ -223,6 +291,7 @@ wishes = st.builds(
     floor=st.sampled_from([0.1, 0.5, 0.9]),
     compare=st.booleans(),
     on_violation=st.sampled_from(["hold", "rollback"]),
+    rollout=st.sampled_from(["immediate", "canary", "shadow"]),
 )
 histories = st.lists(
     st.one_of(wishes, st.none(), st.just(Invalid("InvalidSpec", "specs/m.yaml:1:1"))),
@@ -255,14 +324,15 @@ def test_a_hostile_world_settles_once_it_is_left_alone(
                 world.crash()
             if next(fault, 99) > 40:
                 world.finish_training()
-            for action in plan_release(want, world.observe(), NOW).actions:
+            for action in world.plan(want).actions:
                 if next(fault, 99) < 80:
                     world.execute(action)
     settle(world, history[-1])
     assert settle(world, history[-1]).actions == ()
 
 
-STEERING = ["suspend", "resume", "retry", "rollback", "promote"]
+SERVED = ["roll out", "withdraw", "time out"]
+STEERING = ["suspend", "resume", "retry", "rollback", "promote", *SERVED]
 steps = st.lists(st.one_of(wishes, st.none(), st.sampled_from(STEERING)), min_size=1, max_size=12)
 
 
@@ -274,7 +344,7 @@ def test_whatever_a_person_steers_the_world_settles_and_no_hold_is_broken(
     world, want = World(seed, broken_share=20), None
     for step in history:
         if isinstance(step, str):
-            world.steer(step, want)
+            world.happen(step, want)
         else:
             want = step
         settle(world, want)
@@ -293,7 +363,7 @@ def test_steering_a_hostile_world_breaks_no_hold_and_repeats_no_training(
     fault = iter(faults)
     for step in history:
         if isinstance(step, str):
-            world.steer(step, want)
+            world.happen(step, want)
         else:
             want = step
         for _ in range(4):
@@ -301,12 +371,42 @@ def test_steering_a_hostile_world_breaks_no_hold_and_repeats_no_training(
                 world.crash()
             if next(fault, 99) > 40:
                 world.finish_training()
-            for action in plan_release(want, world.observe(), NOW).actions:
+            for action in world.plan(want).actions:
                 if next(fault, 99) < 80:
                     world.execute(action)
     settle(world, want)
     assert settle(world, want).actions == ()
     assert world.held == []
+
+
+careful = st.builds(
+    desired, alpha=st.integers(1, 3), rollout=st.sampled_from(["immediate", "canary", "shadow"])
+)
+rollings = st.lists(st.one_of(careful, careful, st.sampled_from(STEERING)), min_size=3, max_size=12)
+
+
+@given(st.integers(0, 10_000), rollings)
+@settings(deadline=None, max_examples=300)
+def test_what_is_rolled_out_at_rest_is_what_is_declared_and_asked_for(
+    seed: int, history: list[Desired | str | None]
+) -> None:
+    world, want = World(seed, lenient=True), None
+    for step in history:
+        if isinstance(step, str):
+            world.happen(step, want)
+        else:
+            want = step
+        plan = settle(world, want)
+        if plan.reason == "RollingOut":
+            assert world.challenger is not None
+        if world.challenger is None or plan.reason == "Held":
+            continue
+        assert isinstance(want, Desired)
+        candidate = world.observe().of(want.fingerprint)
+        assert candidate is not None
+        assert candidate.bundle == world.challenger.bundle
+        assert world.challenger.settings == settings_digest(rules_of(want.rollout))
+        assert plan.reason == "RollingOut"
 
 
 @given(st.integers(0, 10_000), histories)
