@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import signal
 import subprocess
@@ -85,7 +86,8 @@ def patiently(ask: Callable[[], str]) -> str | None:
         try:
             return ask()
         except OSError as error:
-            if time.monotonic() > until:
+            refused = isinstance(error, requests.HTTPError) and error.response.status_code == 400
+            if refused or time.monotonic() > until:
                 say(f"there is no answer: {error}")
                 return None
         time.sleep(0.2)
@@ -97,6 +99,7 @@ def main(words: list[str]) -> int:
     with up(*words) as url:
         if url is None:
             return 1
+        os.environ["RECONCILER_ENDPOINT"] = url
         done = [reconciled()]
         say("\n$ reconciler status")
         subprocess.run((PROGRAM, "status"), cwd=HERE.parent, check=False)

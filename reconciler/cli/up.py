@@ -7,15 +7,18 @@ started again. A pipe that only this process holds open has both end with it, ho
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from reconciler.adapters.binding import listening_socket
+from reconciler.adapters.binding import listening_socket, url
 from reconciler.adapters.children import Child, Kept
+from reconciler.adapters.targets import VARIABLE
 from reconciler.cli.ending import Asked, asked_to_end
 from reconciler.cli.grpc_port import grpc_port
 from reconciler.cli.options import LogFormat
@@ -65,13 +68,16 @@ class Programs:
     codes: list[int]
     """What `up` exits with, if with more than 0."""
 
-    def kept(self, name: str, words: Sequence[str], fds: Sequence[int], folder: Path) -> Kept:
+    def kept(
+        self, name: str, words: Sequence[str], fds: Sequence[int], folder: Path, endpoint: str
+    ) -> Kept:
         """Start a program of ours, `daemon` or `server`, and keep it running."""
+        env = {**os.environ, VARIABLE: endpoint}
         program = [sys.executable, "-P", "-m", "reconciler", *words]
         hear = self.woven.hears(name)
 
         def start(ended: Callable[[int], None]) -> Child:
-            return Child(program, pass_fds=fds, ended=ended, heard=hear, folder=folder)
+            return Child(program, env, pass_fds=fds, ended=ended, heard=hear, folder=folder)
 
         return Kept(start, lambda pid, code, pause_s: self._ended(name, pid, code, pause_s))
 
@@ -127,12 +133,21 @@ def run(request: Request) -> int:
         if (grpc := grpc_port(request.host, request.grpc_port)) is not None:
             sockets["--grpc-fd"] = stack.enter_context(grpc).fileno()
         serve = ("serve", *words(sockets), *own, *request.server)
-        kept.append(programs.kept("server", serve, (*sockets.values(), leash), served))
-        kept.append(programs.kept("daemon", ("watch", *own, *request.daemon), (leash,), here))
+        watch = ("watch", *own, *request.daemon)
+        where = _endpoint(listen, request.server)
+        kept.append(programs.kept("server", serve, (*sockets.values(), leash), served, where))
+        kept.append(programs.kept("daemon", watch, (leash,), here, where))
         while not asked.wait():
             pass
         woven.tell("Stopping", "both are asked to end")
         return max(programs.codes, default=0)
+
+
+def _endpoint(listen: socket.socket, server: Sequence[str]) -> str:
+    """Return where the daemon asks the server that is started beside it."""
+    told = urlsplit(url(listen, "https" if "--tls-cert" in server else "http"))
+    everywhere = told.hostname in ("0.0.0.0", "::")  # noqa: S104  it is asked, not opened
+    return f"{told.scheme}://127.0.0.1:{told.port}" if everywhere else told.geturl()
 
 
 def _served(remote: Remote | None) -> Path:

@@ -20,6 +20,8 @@ KNOWN = {DirectoryTarget.name: DirectoryTarget}
 LOCAL = "local"
 #: Where `reconciler serve` listens unless told otherwise.
 ENDPOINT = "http://127.0.0.1:8080"
+#: Says where it listens instead, for whoever is started beside it; settings that name servers win.
+VARIABLE = "RECONCILER_ENDPOINT"
 
 
 def open_target(
@@ -67,7 +69,7 @@ def open_servers(settings: Mapping[str, object]) -> Tended:
     if unknown := sorted(settings.keys() - {"endpoints", "token_env"}):
         message = f"targets.{LOCAL}: unknown key {unknown[0]!r}"
         raise SpecError(message, reason="InvalidTarget", hint="known: endpoints, token_env")
-    endpoints = settings.get("endpoints", [ENDPOINT])
+    endpoints = settings.get("endpoints", [os.environ.get(VARIABLE) or ENDPOINT])
     variable = settings.get("token_env")
     if not isinstance(endpoints, list | tuple) or not isinstance(variable, str | None):
         raise SpecError(f"targets.{LOCAL}: these settings make no sense", reason="InvalidTarget")
