@@ -83,7 +83,7 @@ Rule = Callable[[Desired | Invalid | None, Observed, datetime], Plan | None]
 _REMEDY = "install these, or declare yours with `reconciler compile --upgrade-runtime`"
 TRANSIENT_PAUSE = timedelta(seconds=30)
 #: Reasons of steps towards another version in production than now, or towards none.
-CHANGING = frozenset({"NotTrained", "NotJudged", "Passed", "NotDeclared"})
+CHANGING = frozenset({"NotTrained", "NotJudged", "Passed", "Abandoned", "NotDeclared"})
 
 
 def plan_release(desired: Desired | Invalid | None, observed: Observed, now: datetime) -> Plan:

@@ -12,6 +12,7 @@ from reconciler.controller import decisions
 from reconciler.controller.decisions import Overtaken
 from reconciler.core import steering
 from reconciler.core.conditions import Health, Sync
+from reconciler.core.plan import Desired
 from reconciler.core.record import Hold, Outcome, forget, with_hold, without_hold
 from reconciler.core.rollout import Promote, Shift, Withdraw
 from reconciler.core.verdict import Outcome as Said
@@ -202,6 +203,22 @@ def test_a_freeze_stops_a_rollout_where_it_is(world: World) -> None:
     world.apply(declared(fingerprint="fp3", rollout=CANARY))
     assert challenger(world) is None
     assert world.outcomes()[-1] == (3, "accepted")
+
+
+def test_a_mass_change_ends_no_rollout_before_it_is_allowed(world: World) -> None:
+    names = [f"m{n:02}" for n in range(12)]
+
+    def fleet(generation: int, revision: str) -> list[Desired]:
+        return [declared(n, f"{n} {generation}", revision=revision, rollout=CANARY) for n in names]
+
+    world.apply(*fleet(1, "r1"))
+    world.allowed = "r2"
+    world.apply(*fleet(2, "r2"))
+    before = world.store.snapshot
+    assert all(record.challenger is not None for record in before.records.values())
+    stands = world.apply(*fleet(3, "r3"))
+    assert {s.reason for s in stands.values()} == {"MassChange"}
+    assert world.store.snapshot == before
 
 
 def test_a_rejected_model_is_never_rolled_out(world: World) -> None:

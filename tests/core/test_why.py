@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.actions import Confirm, Judge, Release, Retire, Train
+from reconciler.core.actions import Challenge, Confirm, Judge, Release, Retire, Train
 from reconciler.core.plan import Desired, Invalid, Plan
 from reconciler.core.record import (
     Hold,
@@ -22,9 +22,11 @@ from reconciler.core.record import (
     with_version,
     withdraw,
 )
+from reconciler.core.rollouts import said as rollout_said
+from reconciler.core.rollouts import started, withdrawn
 from reconciler.core.target_plan import Converge, TargetPlan
 from reconciler.core.why import Facts, Trouble, why
-from reconciler.spec.model import ModelSpec
+from reconciler.spec.model import ModelSpec, Rollout
 
 HOUR = {name: datetime(2026, 3, 1, hour, tzinfo=UTC) for hour, name in enumerate("abcdef", 10)}
 SERVED = TargetPlan("Settled")
@@ -81,6 +83,22 @@ def said(plan: Plan, record: Record | None = None, **changes: Any) -> str:
 
 
 RELEASED = tried(Outcome.RELEASED)
+ROLLING = started(
+    with_version(
+        RELEASED,
+        Version(
+            number=2,
+            outcome=Outcome.ACCEPTED,
+            fingerprint="f2",
+            revision="r2",
+            created=HOUR["d"],
+            bundle=Pointer(md5="2" * 32 + ".dir"),
+        ),
+    ),
+    2,
+    Rollout(strategy="canary"),
+    HOUR["d"],
+)
 UNTRAINED = Plan("NotTrained", "no artifact of this fingerprint", (Train("f1"),))
 
 
@@ -96,6 +114,32 @@ def test_a_released_version_that_is_not_served_waits_for_its_target() -> None:
     sentence = said(Plan("Settled", "as declared"), RELEASED, target=target)
     assert "waits for its target: version 1 is released, and it is not served yet" in sentence
     assert "`reconciler apply wine` brings it there" in sentence
+
+
+def test_a_rollout_says_how_far_it_is_and_how_it_may_be_ended() -> None:
+    passed = Plan("Passed", "the gate let it through", (Challenge("2"),))
+    assert "waits to be rolled out: the gate let it through" in said(passed, RELEASED)
+    sentence = said(Plan("RollingOut", rollout_said(ROLLING)), ROLLING)
+    assert sentence.startswith(
+        "wine waits for its rollout: version 2 gets 10 % of the traffic (canary, step 1 of 2)"
+        " since 2026-03-01 13:00 UTC; "
+    )
+    assert "`reconciler promote wine --reason …`" in sentence
+    assert "`reconciler rollback wine` withdraws it" in sentence
+
+
+def test_a_rollout_that_was_withdrawn_says_why_and_what_tries_again() -> None:
+    gone = withdrawn(ROLLING, "TooSlow", "it was slow")
+    sentence = said(Plan("Withdrawn", "version 2 was withdrawn: it was slow"), gone)
+    assert "waits for a person: version 2 was withdrawn: it was slow, since" in sentence
+    assert "version 1 stays in production" in sentence
+    assert "`reconciler retry wine` begins the rollout again" in sentence
+
+
+def test_a_hold_says_where_the_rollout_stands_meanwhile() -> None:
+    hold = Hold(reason="audit", by="Ada", since=HOUR["e"])
+    sentence = said(Plan("Held", str(hold)), with_hold(ROLLING, hold))
+    assert "held by Ada (audit); meanwhile version 2 gets 10 % of the traffic" in sentence
 
 
 def test_a_model_that_was_never_trained_names_what_is_declared_and_since_when() -> None:

@@ -397,7 +397,9 @@ def test_a_dataset_that_does_not_exist_is_refused_with_the_nearest() -> None:
 def test_targets_exist_and_honour_what_is_asked() -> None:
     assert "known are directory" in only(spec(deployment="{target: moon}"))
     rollout = "{rollout: {strategy: canary, steps: [10, 50]}}"
-    assert "cannot roll out" in only(spec(deployment=rollout))
+    assert "cannot roll out in steps set strategy: immediate, or target: local" in only(
+        spec(deployment=rollout)
+    )
     assert problems(spec(deployment="{rollout: {strategy: immediate}}")) == []
 
 

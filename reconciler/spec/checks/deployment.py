@@ -28,7 +28,7 @@ def check(deployment: DeploymentSpec) -> Iterator[Finding]:
         message = f"target {deployment.target} switches at once and cannot roll out in steps"
         able = " or ".join(name for name, (_, splits) in TARGETS.items() if splits)
         yield Finding(
-            (*_AT, "rollout"), message, f"leave it out, or set target: {able}", at_key=True
+            (*_AT, "rollout"), message, f"set strategy: immediate, or target: {able}", at_key=True
         )
     elif rollout.strategy == "immediate":
         yield from _immediate(rollout)
