@@ -303,10 +303,10 @@ class Looks:
                 self._troubles.say(key, plan.reason, plan.message)
             self._troubles.later(key)
             return Ended.FAILED if plan.heals else Ended.WAITING
+        self._troubles.well(key)
         if plan.requeue_after is not None:
             self._queue.add_after(key, plan.requeue_after.total_seconds())
             return Ended.WAITING
-        self._troubles.well(key)
         return Ended.ACTED if plan.acted else Ended.REST
 
     def _unserved(self, looked: Pass, error: Exception) -> None:

@@ -112,6 +112,18 @@ def test_a_server_that_refuses_its_own_examples_answers_wrong_and_a_busy_one_doe
     assert "refuses" in seen.detail
 
 
+def test_an_answer_that_is_no_number_comes_as_null_and_is_right_where_it_was_none(
+    world: World,
+) -> None:
+    examples = Examples(({"a": 1.0}, {"a": 2.0}), (float("nan"), 4.0), None)
+    target = LocalTarget(world.servers, lambda _: examples)
+    for server in (world.a, world.b):
+        server.models["wine"] = lambda row: None if row["a"] == 1 else 4.0
+    assert target.observe("wine", "one").fault is None
+    world.b.models["wine"] = lambda _: None
+    assert target.observe("wine", "one").fault is Fault.WRONG_ANSWER
+
+
 def test_the_answer_of_a_challenger_is_not_compared(world: World) -> None:
     changed(world.a, "wine", challenger=Trying(2, "two", 100))
     world.a.models["wine"] = lambda _: 3.0

@@ -36,6 +36,7 @@ from reconciler.core.verdict import Evidence, Verdict
 from reconciler.core.verdict import Outcome as Said
 from reconciler.errors import TerminalError
 from reconciler.ports.servers import Servers
+from reconciler.ports.targets import Followed
 from reconciler.spec.model import ModelSpec
 from reconciler.spec.params import Params
 
@@ -57,6 +58,7 @@ def declared(
     metric: str = "r2",
     compare: bool = False,
     rollout: Mapping[str, object] | None = None,
+    target: str = "directory",
 ) -> Desired:
     rules: list[dict[str, object]] = [{"metric": metric, "min": floor}]
     if compare:
@@ -70,7 +72,11 @@ def declared(
                 "data": {"source": "data/x.csv", "target": "y"},
                 "training": {"estimator": "sklearn.linear_model.Ridge", "timeout": timeout},
                 "acceptance": rules,
-                "deployment": {"on_violation": on_violation, "rollout": rollout},
+                "deployment": {
+                    "on_violation": on_violation,
+                    "rollout": rollout,
+                    "target": target,
+                },
             },
         }
     )
@@ -113,6 +119,8 @@ class World:
 
     folder: Path
     store: MemoryStore = field(default_factory=MemoryStore)
+    followed: dict[str, Followed] = field(default_factory=dict)
+    """Targets whose servers follow the records."""
     broken: dict[str, Exception] = field(default_factory=dict)
     """What training a fingerprint raises."""
     bundles: dict[str, str] = field(default_factory=dict)
@@ -178,7 +186,11 @@ class World:
             trainer=trainer,
             drafts=self._draft,
             gate=self,
-            serving=Serving({"directory": self.target}, self._fetch),
+            serving=Serving(
+                {"directory": self.target},
+                self._fetch,
+                followed=self.followed,
+            ),
             status=self.status,
             clock=lambda: self.now,
             mismatches=self.mismatches,

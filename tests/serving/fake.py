@@ -19,7 +19,7 @@ from reconciler.ports.servers import (
 )
 
 #: Answers a row with a number.
-Model = Callable[[Row], float]
+Model = Callable[[Row], float | None]
 
 
 @dataclass

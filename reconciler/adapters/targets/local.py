@@ -6,6 +6,7 @@ golden examples of the released bundle are asked of it as any client would.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -142,8 +143,17 @@ def _differs(examples: Examples, answer: Prediction) -> str:
     if len(answer.values) != count:
         return f"{len(answer.values)} answers to {count} examples"
     likely = answer.probabilities or (None,) * count
-    said = (examples.differs(n, answer.values[n], likely[n]) for n in range(count))
+    wanted = examples.predictions
+    said = (
+        examples.differs(n, answer.values[n], likely[n])
+        for n in range(count)
+        if answer.values[n] is not None or _finite(wanted[n])  # JSON has null for NaN
+    )
     return next((text for text in said if text), "")
+
+
+def _finite(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _fault(report: Report, serves: Serves | None, wanted: str) -> tuple[Fault | None, str]:
