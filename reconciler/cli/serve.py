@@ -130,7 +130,7 @@ def _made(
     def settings(listening: int, link: int) -> Settings:
         made = Settings(
             listening, link, limits.body, limits.rows, limits.seconds,
-            succession=str(lock), about=about, grpc=grpc,
+            succession=str(lock), about=about, workers=request.workers, grpc=grpc,
         )  # fmt: skip
         return guard.applied(made)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import cast
 
 import uvicorn
+
+from reconciler.serving.taking import Taking
 
 #: Connections without a request are kept for so long: a client may be about to send one.
 _GRACE_S = 0.3
@@ -21,10 +25,42 @@ class Draining(uvicorn.Server):
 
     _drains = False
 
-    def __init__(self, config: uvicorn.Config, begins: Callable[[], None] = lambda: None) -> None:
-        """Make a server; `begins` is called once it begins to end."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        begins: Callable[[], None] = lambda: None,
+        *,
+        shares: bool = False,
+    ) -> None:
+        """Make a server.
+
+        Args:
+            config: See uvicorn.
+            begins: Called once it begins to end.
+            shares: Whether other workers take connections from the same sockets.
+        """
         super().__init__(config)
         self._begins = begins
+        self._shares = shares
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer what comes in by `sockets`."""
+        if not self._shares:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        for listen in sockets or ():
+            taking = Taking(listen, self._protocol, self.config.ssl, self._held)
+            self.servers.append(cast("asyncio.Server", taking))  # as far as it is used as one
+
+    def _protocol(self) -> asyncio.Protocol:
+        made = self.config.http_protocol_class
+        state = self.server_state
+        found: asyncio.Protocol = made(config=self.config, server_state=state, app_state={})  # type: ignore[call-arg]
+        return found
+
+    def _held(self) -> int:
+        return len(self.server_state.connections)
 
     def drain(self, *, elsewhere: bool) -> None:
         """Begin to end; in the loop's thread.

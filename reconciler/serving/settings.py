@@ -42,6 +42,8 @@ class Settings:
     """These four: the rules at the door, see `access`."""
     tls: Mapping[str, str] | None = None
     """The files of `tls.Certificate`, by field; None: without TLS."""
+    workers: int = 1
+    """How many there are, this one included."""
     grpc: str | None = None
     """Where to answer over gRPC too, as `host:port`; None: nowhere."""
     share: float | None = None

@@ -128,7 +128,7 @@ class Worker:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
-        return Draining(config, self._drains.set)
+        return Draining(config, self._drains.set, shares=self._settings.workers > 1)
 
     def _grpc(self) -> GrpcServer | None:
         """Return what answers over gRPC too; None: nothing shall."""

@@ -49,7 +49,8 @@ def crew(size: int = 1, **settings: Any) -> Iterator[Running]:
     lost: list[int] = []
     with listening_socket("127.0.0.1", 0, "--port") as listen, hold("127.0.0.1", 0) as port:
         chosen: Mapping[str, Any] = {
-            "body": 1 << 20, "rows": 1000, "seconds": 5.0, "grpc": place(port), **settings
+            "body": 1 << 20, "rows": 1000, "seconds": 5.0, "grpc": place(port), "workers": size,
+            **settings,
         }  # fmt: skip
         made = Crew(
             listen,
