@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
+import struct
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from reconciler.adapters.children import Child, Patience
+from reconciler.errors import TransientError
 from reconciler.serving import lines
 from reconciler.serving.settings import DRAIN_S, Settings
 from reconciler.serving.table import Table
 
+#: Seconds that a worker may leave what it is sent unread, once that is more than waits by itself.
+_DEAF_S = 10
 #: Gives what a worker asks for, `status` or `metrics`.
 Answer = Callable[[str], Any]
 #: Loads a model anew, unless the bundle of a digest answers; gives how it is served then.
@@ -38,10 +45,16 @@ class Member:
     """One worker as its supervisor sees it: its process, what it said last, and the way to it."""
 
     def __init__(
-        self, place: int, argv: list[str], link: socket.socket, fds: tuple[int, ...]
+        self,
+        place: int,
+        argv: list[str],
+        link: socket.socket,
+        fds: tuple[int, ...],
+        hear: Callable[[Member], None],
     ) -> None:
         self.place = place
         self.link = link
+        self.hearing = threading.Thread(target=hear, args=(self,), daemon=True)
         self.boot = ""
         self.loaded: dict[str, Any] = {}
         self.counts: dict[str, Any] = {}
@@ -54,13 +67,24 @@ class Member:
         self._fds = fds
 
     def start(self, ended: Callable[[int], None]) -> None:
-        """Start its process."""
+        """Start its process; TransientError where the system has no room for one."""
         self.child = Child(self._argv, pass_fds=self._fds, ended=ended)
 
-    def tell(self, message: lines.Message) -> None:
-        """Send it a message; one that is gone will get another table when it is back."""
-        with self._turn, contextlib.suppress(OSError):
-            self.link.sendall(lines.encode(message))
+    def tell(self, message: Callable[[], lines.Message]) -> None:
+        """Send it what `message` returns when it is its turn: what is sent last is the newest.
+
+        One that is gone will get another table when it is back; one that takes in nothing for
+        `_DEAF_S` seconds is ended, and started again.
+        """
+        with self._turn:
+            try:
+                self.link.sendall(lines.encode(message()))
+            except BlockingIOError:
+                assert self.child is not None
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.child.pid, signal.SIGKILL)
+            except OSError:
+                pass
 
 
 class Crew:
@@ -113,10 +137,9 @@ class Crew:
         with self._lock:
             self._table = table
             self._number += 1
-            number, members = self._number, list(self._members)
-        message = {"table": table.plain(), "again": sorted(again), "number": number}
+            members = list(self._members)
         for member in members:
-            member.tell(message)
+            member.tell(lambda: self._told(again))
 
     def settle(self, within_s: float) -> bool:
         """Wait until all workers serve the last table as far as they can; False: not yet."""
@@ -165,33 +188,45 @@ class Crew:
             if member.child is not None:
                 member.child.kill()
 
+    def _told(self, again: frozenset[str] = frozenset()) -> lines.Message:
+        """Return what workers are told to serve now."""
+        with self._lock:
+            table, number = self._table, self._number
+        if table is None:
+            return {}
+        return {"table": table.plain(), "again": sorted(again), "number": number}
+
     def _hire(self, place: int) -> None:
         ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _DEAF_S, 0))
         settings = self._settings(self._listen.fileno(), theirs.fileno())
         argv = [sys.executable, "-P", "-m", "reconciler.serving.worker", settings.text()]
-        member = Member(place, argv, ours, settings.fds())
-        with self._lock:
-            self._members.append(member)
-            table, number = self._table, self._number
-        if table is not None:
-            member.tell({"table": table.plain(), "number": number})
+        member = Member(place, argv, ours, settings.fds(), self._hear)
         self._patience[place].began()
-        with theirs:
+        with theirs, self._lock:  # so that whoever ends all of them ends this one too
+            if self._ending.is_set():
+                return
+            member.hearing.start()
             member.start(lambda code: self._lost(place, member, code))
-        threading.Thread(target=self._hear, args=(member,), daemon=True).start()
+            self._members.append(member)
+        member.tell(self._told)  # it reads already: what is long would wait for ever otherwise
 
     def _lost(self, place: int, member: Member, code: int) -> None:
         assert member.child is not None
+        member.hearing.join(1.0)  # what it said last counts
         with self._lock:
             self._members.remove(member)
             self._moved.notify_all()
             if member.boot:
                 self._gone[member.boot] = member.counts
         self._told_end(member.child.pid, code)
-        if not self._ending.wait(self._patience[place].pause_s()):
-            self._hire(place)
+        while not self._ending.wait(self._patience[place].pause_s()):
+            with contextlib.suppress(TransientError):  # no room for a process: in a while, perhaps
+                self._hire(place)
+                return
 
     def _hear(self, member: Member) -> None:
+        """Take in what a worker says until it is gone."""
         with contextlib.suppress(OSError), member.link.makefile("rb") as stream:
             for line in stream:
                 self._heed(member, lines.decode(line))
@@ -213,10 +248,13 @@ class Crew:
         self._heard(message)
         match message:
             case {"ask": number, "reload": model, "unless": unless}:
-
-                def reload() -> None:
-                    member.tell({"reply": number, "value": self._reload(model, unless)})
-
-                threading.Thread(target=reload, daemon=True).start()  # it waits for its lines
+                answer = partial(self._reload, model, unless)  # it waits for what its line brings
+                threading.Thread(
+                    target=self._reply, args=(member, number, answer), daemon=True
+                ).start()
             case {"ask": number, "what": what}:
-                member.tell({"reply": number, "value": self._answer(what)})
+                self._reply(member, number, partial(self._answer, what))
+
+    def _reply(self, member: Member, number: int, answer: Callable[[], Any]) -> None:
+        reply = {"reply": number, "value": answer()}
+        member.tell(lambda: reply)

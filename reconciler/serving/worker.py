@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 ORPHAN_S = 3.0
 _LOOK_S = 0.05
 _TELL_S = 0.5
+#: Changes of what is served that come so close together are told as one: each tells of all models.
+_GATHER_S = 0.02
 _THREADS = 4
 
 
@@ -70,6 +72,7 @@ class Worker:
         self._ready = asyncio.Event()
         self._drains = asyncio.Event()
         self._listens = False
+        self._change: asyncio.TimerHandle | None = None
         limits = Limits(settings.body, settings.rows, settings.seconds)
         self._ids = Ids()
         self._house = House(self._load, self._changed, self._begins)
@@ -154,6 +157,12 @@ class Worker:
     def _changed(self) -> None:
         if self._house.ready:
             self._ready.set()
+        if self._change is None:
+            loop = asyncio.get_running_loop()
+            self._change = loop.call_later(_GATHER_S, self._tell_loaded)
+
+    def _tell_loaded(self) -> None:
+        self._change = None
         if self._listens or not self._house.ready:  # who is told that it is ready comes at once
             self._tell({"loaded": self._house.status()})
 
@@ -187,6 +196,9 @@ class Worker:
     async def _follow(self, message: lines.Message) -> None:
         again = frozenset(message.get("again", ()))
         await self._house.follow(table.from_plain(message["table"]), again)
+        if self._change is not None:  # what it has come to is told before that it has come to it
+            self._change.cancel()
+            self._tell_loaded()
         self._tell({"followed": message["number"]})
 
     async def _reload(self, model: str, unless: str | None) -> Any:

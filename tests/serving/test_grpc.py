@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,7 +20,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.serving.grpc.generate import HERE, generate
 from reconciler.serving.grpc.port import hold
 from tests.serving.bundles import made, route
-from tests.serving.crews import Running, crew
+from tests.serving.crews import Running, crew, until
 
 ROWS = np.array([[1.0, 0.5], [2.0, 0.25], [3.0, 1.0]])
 ANSWERS = [2.5, 4.25, 7.0]
@@ -210,6 +212,24 @@ def test_what_is_under_way_is_answered_before_a_worker_ends(tmp_path: Path) -> N
         assert not pending.done()
         found.crew.end()
         assert list(pending.result(5).outputs[0].contents.fp64_contents) == [2.5]
+
+
+@pytest.mark.slow
+def test_when_a_worker_is_killed_its_clients_are_answered_by_the_next(tmp_path: Path) -> None:
+    with crew() as found, triton.InferenceServerClient(found.grpc) as client:
+        found.serve(route(made(tmp_path / "1")))
+        assert _answers(client)
+        os.kill(found.crew.workers()[0].pid, signal.SIGKILL)
+        until(lambda: _answers(client))
+
+
+def _answers(client: Any) -> bool:
+    try:
+        answer = client.infer("m", [matrix()], client_timeout=5)
+    except InferenceServerException:
+        return False
+    assert answer.as_numpy("prediction").tolist() == ANSWERS
+    return True
 
 
 def test_two_servers_never_share_a_port() -> None:
