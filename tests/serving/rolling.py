@@ -103,7 +103,8 @@ class Team:
     def version(self, number: int) -> dict[str, Any]:
         """Return what is on record of a version; empty while it is none."""
         record = self.project.status()["m"]["record"] or {}
-        found = [v for v in record.get("versions", ()) if v["number"] == number]
+        versions = (*record.get("versions", ()), record.get("champion") or {"number": 0})
+        found = [v for v in versions if v["number"] == number]
         return dict(found[0]) if found else {}
 
     def play(
