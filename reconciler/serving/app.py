@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from reconciler.errors import ReconcilerError
 from reconciler.serving import browsing
@@ -34,7 +34,8 @@ class App:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         told: dict[Any, Any] = {ReconcilerError: _refused, HTTPException: _missed}
-        self._rest = Starlette(routes=routes(shop), exception_handlers=told)
+        # a whole `Starlette` would answer bugs itself, in plain text
+        self._rest = ExceptionMiddleware(Router(routes=routes(shop)), handlers=told)
         self._front = Front(self._answer, shop.limits.body, shop.door, shop.meter, shop.journal)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +47,7 @@ class App:
         path: str = scope.get("path", "")
         handle, name = _by_hand(path) if scope.get("method") == "POST" else (None, "")
         if handle is None:
+            scope["app"] = self._rest  # has the router raise what it cannot find
             await self._rest(scope, receive, send)
             return
         await handle(self._shop, name, scope, receive, send)

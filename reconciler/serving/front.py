@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from starlette.requests import ClientDisconnect
+
 from reconciler.errors import ReconcilerError
 from reconciler.serving.access import Door, right_of
 from reconciler.serving.http import (
@@ -62,7 +64,7 @@ class Front:
                 status = await self._apart(scope, receive, send)
         except ReconcilerError as error:
             await refuse(send, error)
-        except Gone:
+        except (Gone, ClientDisconnect):
             REFUSED.set((_LEFT, "Gone"))
         except Exception:  # noqa: BLE001  the one guard: a client gets an answer, the log the bug
             _log.exception("a request could not be answered: this is a bug")

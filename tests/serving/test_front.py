@@ -193,3 +193,36 @@ def test_a_bug_is_told_as_json_and_counted(caplog: pytest.LogCaptureFixture) -> 
     found = meter.drain()
     assert found is not None
     assert found["refused"] == {"Bug": 1}
+
+
+@pytest.mark.parametrize("path", ["/predict/flower", "/v2/repository/index"])
+def test_a_client_that_leaves_before_its_body_was_whole_is_no_bug(bench: Bench, path: str) -> None:
+    parts: list[Any] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return parts.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    json_ = [(b"content-type", b"application/json")]
+    scope: dict[str, Any] = {
+        "type": "http", "method": "POST", "path": path, "headers": json_, "client": None,
+        "query_string": b"", "root_path": "",
+    }  # fmt: skip
+    asyncio.run(bench.app(scope, receive, send))
+    assert sent == []
+    assert counted(bench)["refused"] == {"Gone": 1}
+
+
+def test_a_bug_behind_any_path_is_told_as_json(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.app._shop.house, "status", None)
+    answer = bench.ask("POST", "/v2/repository/index", json={})
+    assert (answer.status_code, answer.json()["reason"]) == (500, "Bug")
+    assert counted(bench)["refused"] == {"Bug": 1}
