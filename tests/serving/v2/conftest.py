@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,25 +69,32 @@ class Worker:
 
     def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send one request and return what came back."""
-        sent: list[Any] = []
         known = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
-        scope = {
-            "type": "http", "method": method, "path": path, "raw_path": path.encode(),
-            "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http",
-            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
-            "headers": [(b"content-length", b"%d" % len(body)), *known],
-        }  # fmt: skip
+        return asyncio.run(call(self.app, method, path, body, known))
 
-        async def receive() -> Any:
-            return {"type": "http.request", "body": body, "more_body": False}
 
-        async def send(message: Any) -> None:
-            sent.append(message)
+async def call(
+    app: App, method: str, path: str, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> Reply:
+    """Send one request to an application, its headers as they stand, and return what came back."""
+    sent: list[Any] = []
+    scope = {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(),
+        "query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http",
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+        "headers": [(b"content-length", b"%d" % len(body)), *headers],
+    }  # fmt: skip
 
-        asyncio.run(self.app(scope, receive, send))
-        start, *parts = sent
-        told = {k.decode(): v.decode() for k, v in start["headers"]}
-        return Reply(start["status"], told, b"".join(part["body"] for part in parts))
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    start, *parts = sent
+    told = {k.decode(): v.decode() for k, v in start["headers"]}
+    return Reply(start["status"], told, b"".join(part["body"] for part in parts))
 
 
 @pytest.fixture
