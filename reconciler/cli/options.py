@@ -116,6 +116,32 @@ MaxBody = Annotated[
 ]
 
 
+MaxRows = Annotated[
+    int, typer.Option("--max-rows", metavar="N", min=1, help="Rows that a request may have.")
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.01,
+        help="How long a request may take to come, and an answer to be found.",
+    ),
+]
+WebhookHost = Annotated[
+    str, typer.Option("--webhook-host", metavar="HOST", help="Where to take webhooks.")
+]
+WebhookPort = Annotated[
+    int | None,
+    typer.Option(
+        "--webhook-port",
+        min=0,
+        max=65535,
+        help="Take a forge's webhooks here; their secret is in RECONCILER_WEBHOOK_SECRET.",
+    ),
+]
+
+
 class Shell(StrEnum):
     """Shells that can complete."""
 

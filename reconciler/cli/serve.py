@@ -17,6 +17,7 @@ from reconciler.adapters.holder import holder
 from reconciler.adapters.mirror import Mirror
 from reconciler.adapters.ref_watch import watching
 from reconciler.adapters.secrets import without_secrets
+from reconciler.adapters.systemd import handed_over, tell_ready
 from reconciler.cli.access_log import write
 from reconciler.cli.daemon_log import DaemonLog
 from reconciler.cli.ending import asked_to_end
@@ -149,6 +150,7 @@ def _made(
 
     def ready(models: int) -> None:
         held.append(succession.succeed(lock))
+        tell_ready(os.environ)
         what = (
             f"{models} model{'' if models == 1 else 's'}" if models else "nothing is released yet"
         )
@@ -199,4 +201,5 @@ def _listening(request: Request) -> socket.socket:
     """Return the socket that requests come in by."""
     if request.fd is not None:
         return socket.socket(fileno=request.fd)
-    return listening_socket(request.host, request.port, "--port")
+    given = handed_over(os.environ)
+    return given or listening_socket(request.host, request.port, "--port")

@@ -21,7 +21,7 @@ from reconciler.cli.main import app
 from tests.conftest import BIN, ROOT
 
 DEPLOY = ROOT / "deploy"
-UNITS = ("reconciler.service", "reconciler-user.service")
+UNITS = ("reconciler.service", "reconciler-serve.service", "reconciler-user.service")
 CONTAINER = (DEPLOY / "Containerfile").read_text()
 
 
@@ -74,6 +74,7 @@ def test_systemd_takes_a_unit_without_a_word(unit: str, tmp_path: Path) -> None:
     place = directives(unit)["ExecStart"].split()[0]
     path = tmp_path / unit
     path.write_text(text.replace(place, str(BIN / "reconciler")))
+    shutil.copy(DEPLOY / "reconciler-serve.socket", tmp_path)
     scope = "--user" if "user" in unit else "--system"
     done = subprocess.run(
         ("systemd-analyze", "verify", "--man=no", scope, path),
@@ -103,3 +104,10 @@ def test_the_secret_is_named_as_the_program_reads_it() -> None:
     text = (DEPLOY / "reconciler.env").read_text()
     assert f"#{webhook.SECRET}=" in text
     assert "RECONCILER_REPO=" in text
+
+
+def test_the_socket_is_where_the_server_and_the_container_answer() -> None:
+    listens = directives("reconciler-serve.socket")["ListenStream"]
+    assert directives("reconciler-serve.service")["Requires"] == "reconciler-serve.socket"
+    assert f"{listens}:8080" in compose()["ports"]
+    assert "8080" in re.findall(r"^EXPOSE (.*)$", CONTAINER, re.MULTILINE)[0].split()

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli.options import Jobs, LogFormat, Memory, Models, Plans, ProbesHost, ProbesPort
+from reconciler.cli.options import (
+    Jobs,
+    LogFormat,
+    Memory,
+    Models,
+    Plans,
+    ProbesHost,
+    ProbesPort,
+    WebhookHost,
+    WebhookPort,
+)
 
 app = typer.Typer()
 
@@ -132,18 +142,8 @@ def watch(
     ] = LogFormat.TEXT,
     probes_host: ProbesHost = "127.0.0.1",
     probes_port: ProbesPort = None,
-    webhook_host: Annotated[
-        str, typer.Option("--webhook-host", metavar="HOST", help="Where to take webhooks.")
-    ] = "127.0.0.1",
-    webhook_port: Annotated[
-        int | None,
-        typer.Option(
-            "--webhook-port",
-            min=0,
-            max=65535,
-            help="Take a forge's webhooks here; their secret is in RECONCILER_WEBHOOK_SECRET.",
-        ),
-    ] = None,
+    webhook_host: WebhookHost = "127.0.0.1",
+    webhook_port: WebhookPort = None,
     leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
 ) -> None:
     """Follow a branch: reconcile each commit, and keep what is released as it is declared."""

@@ -14,13 +14,18 @@ from reconciler.cli.options import (
     Jobs,
     LogFormat,
     MaxBody,
+    MaxRows,
+    Memory,
     ProbesHost,
     ProbesPort,
     Rate,
+    Timeout,
     TlsCa,
     TlsCert,
     TlsKey,
     Tokens,
+    WebhookHost,
+    WebhookPort,
 )
 
 app = typer.Typer()
@@ -73,18 +78,8 @@ def serve(
     tls_ca: TlsCa = None,
     access_log: AccessLog = "0.01",
     max_body: MaxBody = None,
-    max_rows: Annotated[
-        int, typer.Option("--max-rows", metavar="N", min=1, help="Rows that a request may have.")
-    ] = 100_000,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            metavar="SECONDS",
-            min=0.01,
-            help="How long a request may take to come, and an answer to be found.",
-        ),
-    ] = 30.0,
+    max_rows: MaxRows = 100_000,
+    timeout: Timeout = 30.0,
     fd: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
     grpc_fd: Annotated[int | None, typer.Option("--grpc-fd", hidden=True)] = None,
     leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
@@ -154,17 +149,25 @@ def up(
     tls_key: TlsKey = None,
     tls_ca: TlsCa = None,
     access_log: AccessLog = "0.01",
+    max_body: MaxBody = None,
+    max_rows: MaxRows = 100_000,
+    timeout: Timeout = 30.0,
+    memory: Memory = None,
+    webhook_host: WebhookHost = "127.0.0.1",
+    webhook_port: WebhookPort = None,
 ) -> None:
     """Run the daemon and the server together: `watch` and `serve`, each kept running."""
     from reconciler.cli import up as verb
 
     both = {"--interval": interval, "--log-format": log_format.value}
     daemon = {"--repo": remote, "--state": state, "--branch": branch, "--jobs": jobs,
-              "--probes-host": probes_host, "--probes-port": probes_port}  # fmt: skip
+              "--probes-host": probes_host, "--probes-port": probes_port, "--memory": memory,
+              "--webhook-host": webhook_host, "--webhook-port": webhook_port}  # fmt: skip
     server = {"--workers": workers, "--host": host, "--tokens": tokens, "--rate": rate,
               "--allow-anonymous": anonymous, "--allow-host": allow_host,
               "--tls-cert": tls_cert, "--tls-key": tls_key, "--tls-ca": tls_ca,
-              "--access-log": access_log}  # fmt: skip
+              "--access-log": access_log, "--max-body": max_body, "--max-rows": max_rows,
+              "--timeout": timeout}  # fmt: skip
     asked = verb.Request(
         host, port, log_format, verb.words({**both, **daemon}), verb.words({**both, **server}),
         grpc_port, None if remote is None else verb.Remote(remote, branch, state),
