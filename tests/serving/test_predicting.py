@@ -185,6 +185,20 @@ def test_a_field_that_is_nested_deep_is_refused_like_any_list(bench: Bench, dept
         assert bench.post("/predict/stay", body).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{{"inputs": {{"a": {0}}}}}',
+        '{{"inputs": [{{"name": {0}}}]}}',
+        '{{"inputs": [{{"name": "a", "shape": [1], "datatype": {0}}}]}}',
+        '{{"inputs": [{{"name": "age", "shape": [1], "datatype": "FP64", "data": {0}}}]}}',
+    ],
+)
+def test_a_tensor_that_is_nested_deep_is_refused_as_well(bench: Bench, body: str) -> None:
+    nested = "[" * 1000 + "]" * 1000
+    assert bench.post("/v2/models/stay/infer", body.format(nested)).status_code == 400
+
+
 def test_texts_with_colons_are_not_taken_for_fields_given_twice(bench: Bench) -> None:
     row = json.dumps({**STAY, "note": 'a": : "b":'})
     assert bench.post("/predict/stay", row).status_code == 200

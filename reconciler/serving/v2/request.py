@@ -50,6 +50,13 @@ def parse(body: bytes, header_length: bytes | None) -> Inference:
     Raises:
         UsageError: `BadJson`, or `BadInput` with the input that is wrong.
     """
+    try:
+        return _parsed(body, header_length)
+    except RecursionError as error:  # lists in lists, a thousand deep: they cannot be printed
+        raise wrong("the request is nested too deep") from error
+
+
+def _parsed(body: bytes, header_length: bytes | None) -> Inference:
     size = len(body) if header_length is None else _length(header_length, len(body))
     value = _object(body if size == len(body) else body[:size])
     tail = Tail(memoryview(body)[size:])
