@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from reconciler.bundle import encoding
-from reconciler.bundle.signature import Input, Signature
+from reconciler.bundle.signature import Input, Label, Signature
 from reconciler.errors import UsageError
 from reconciler.serving.rows import Row, kind
 from reconciler.spec.problems import nearest
@@ -72,6 +72,7 @@ class Fields:
         self._known = frozenset(self.names)
         self._rounded = encoding.rounded(sign)
         self.count = len(self.names)
+        self.classes = names_of(sign.classes or ())
 
     def columns(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
         """Return rows as columns; null stands for what is missing.
@@ -118,6 +119,11 @@ class Fields:
                 found(row[name]),
                 f"no such field; {near}" if near else "no such field",
             )
+
+
+def names_of(classes: Sequence[Label]) -> list[str]:
+    """Return the names of classes in JSON, where a key is always a text."""
+    return [str(one).lower() if isinstance(one, bool) else str(one) for one in classes]
 
 
 def _first(problems: Iterator[Problem]) -> Iterator[Problem]:

@@ -11,9 +11,10 @@ import orjson
 
 from reconciler import __version__
 from reconciler.serving import schemas
+from reconciler.serving.fields import names_of
 from reconciler.serving.house import House, Standing
 from reconciler.serving.limits import Limits
-from reconciler.serving.predicting import names_of
+from reconciler.serving.v2 import metadata
 
 _FRAME = resources.files("reconciler.serving") / "pages" / "openapi.json"
 _ERRORS = {
@@ -59,8 +60,27 @@ def document(standings: Mapping[str, Standing], limits: Limits) -> dict[str, Any
         paths |= _paths(name, standing, limits, rows["examples"][0])
     made["paths"] = paths | made["paths"]
     if standings:
-        parts["parameters"]["model"]["schema"]["enum"] = sorted(standings)
+        _name(made, standings)
     return made
+
+
+def _name(made: dict[str, Any], standings: Mapping[str, Standing]) -> None:
+    """Say in the paths of the protocol which models and versions there are, with an example."""
+    parameters = made["components"]["parameters"]
+    versions = {version for one in standings.values() for version, _ in _versions(one)}
+    parameters["model"]["schema"]["enum"] = sorted(standings)
+    parameters["version"]["schema"]["enum"] = sorted(versions, key=int)
+    first = min(standings)
+    parameters["model"]["example"] = first
+    row = made["components"]["schemas"][f"row.{first}"]["examples"][0]
+    tensors = [
+        {"name": item["name"], "shape": [1], "datatype": item["datatype"],
+         "data": [row[item["name"]]]}
+        for item in metadata.model(standings[first])["inputs"]
+        if row.get(item["name"]) is not None
+    ]  # fmt: skip
+    media = made["paths"]["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
+    media["application/json"]["example"] = {"inputs": tensors}
 
 
 def _paths(

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from reconciler.bundle.predictor import Predictions
-from reconciler.bundle.signature import Label
 from reconciler.errors import UsageError
 from reconciler.serving import rows as reading
 from reconciler.serving.answering import Answered, Ask
@@ -81,11 +80,6 @@ def ask_version(loaded: Loaded, rows: Sequence[Row]) -> Predictions:
         raise BadRows(problems) from error
 
 
-def names_of(classes: Sequence[Label]) -> list[str]:
-    """Return the names of classes in JSON, where a key is always a text."""
-    return [str(one).lower() if isinstance(one, bool) else str(one) for one in classes]
-
-
 def _check_media(given: bytes) -> None:
     if given != JSON[1] and _MEDIA.fullmatch(given) is None:
         said = given[:60].decode("latin-1")
@@ -119,7 +113,7 @@ def _shown(model: str, asked: str, answered: Answered) -> bytes:
     if predictions.probabilities is None or predictions.classes is None:
         shown = [{"prediction": value} for value in values]
     else:
-        names = names_of(predictions.classes)
+        names = answered.loaded.fields.classes
         shown = [
             {"prediction": value, "probabilities": dict(zip(names, row, strict=True))}
             for value, row in zip(values, predictions.probabilities.tolist(), strict=True)

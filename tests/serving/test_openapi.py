@@ -59,9 +59,10 @@ def test_it_is_there_when_nothing_is_served(bench: Bench) -> None:
 
 def test_the_examples_are_answered_as_they_stand(bench: Bench) -> None:
     paths = document(bench)["paths"]
-    for path in ("/predict/stay", "/predict/flower"):
+    for path in ("/predict/stay", "/predict/flower", "/v2/models/{model}/infer"):
         example = paths[path]["post"]["requestBody"]["content"]["application/json"]["example"]
-        assert bench.post(path, json.dumps(example)).status_code == 200
+        answer = bench.post(path.replace("{model}", "flower"), json.dumps(example))
+        assert answer.status_code == 200
 
 
 def test_an_example_is_made_up_where_the_bundle_has_none_and_shows_short_numbers() -> None:
