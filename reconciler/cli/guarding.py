@@ -111,7 +111,8 @@ class Guard:
                 f"{address} can be reached from other machines, and there is no token in"
                 f" {self.file.path}",
                 reason="NoToken",
-                hint="make one: `reconciler token create NAME --scope predict`;"
+                hint="make one: `reconciler token create NAME --scope predict"
+                f" --tokens {self.file.path}`;"
                 " or let everybody ask for predictions: `--allow-anonymous`",
             )
         self.required = bool(known) or not self.local

@@ -114,14 +114,12 @@ class Door:
             self._pace("", place_of(address), self._rules.rate)
             return ""
         token = self._bearer(authorization)
-        if not token.allows(right):
-            raise Refused(
-                403,
-                f"the token {token.name} has the scope {token.scope}: this needs {right}",
-                reason="WrongScope",
-                headers=((b"www-authenticate", b'Bearer error="insufficient_scope"'),),
-            )
-        self._pace(token.name, token.place, token.rate or self._rules.rate)
+        try:
+            _allow(token, right)
+            self._pace(token.name, token.place, token.rate or self._rules.rate)
+        except Refused as error:
+            error.bearer = token.name
+            raise
         return token.name
 
     def _bearer(self, authorization: bytes | None) -> Token:
@@ -169,6 +167,16 @@ class Door:
             )
         if len(self._hosts) < _MOST_HOSTS:
             self._hosts.add(value)
+
+
+def _allow(token: Token, right: Right) -> None:
+    if not token.allows(right):
+        raise Refused(
+            403,
+            f"the token {token.name} has the scope {token.scope}: this needs {right}",
+            reason="WrongScope",
+            headers=((b"www-authenticate", b'Bearer error="insufficient_scope"'),),
+        )
 
 
 def _among(tokens: Iterable[tuple[bytes, Token]], digest: bytes) -> Token:

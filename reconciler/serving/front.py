@@ -63,6 +63,7 @@ class Front:
             else:
                 status = await self._apart(scope, receive, send)
         except ReconcilerError as error:
+            bearer = bearer or getattr(error, "bearer", "")
             await refuse(send, error)
         except (Gone, ClientDisconnect):
             REFUSED.set((_LEFT, "Gone"))

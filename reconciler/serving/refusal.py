@@ -29,6 +29,8 @@ class Refused(ReconcilerError):  # noqa: N818  a refusal, as often as not no err
     ) -> None:
         super().__init__(message, reason=reason, hint=hint)
         self.status = status
+        self.bearer = ""
+        """Whose request it was, by the name of a token, where the door knew."""
         self.headers = headers
 
 
