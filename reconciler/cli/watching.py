@@ -107,7 +107,7 @@ class Watching:
         """Return the models that are not as declared, and what is wrong with the refs."""
         latest, view = self._standings.latest(), self._board.view
         told = {name for name in view.names() if view.tells(name)} if view else set()
-        wrong = {name for name, stands in latest.items() if not stands.as_declared}
+        wrong = {n for n, s in latest.items() if not (s.as_declared or s.rolling_out)}
         trouble = self.follower.trouble
         return (*sorted(wrong | told - latest.keys()), *((trouble,) if trouble else ()))
 

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 
 from reconciler.controller.delivery import Waiting
-from reconciler.core.target_plan import AT_REST, ROLLING, ROLLING_STALLED, TargetPlan
+from reconciler.core.target_plan import ROLLING, ROLLING_STALLED, TargetPlan
 
 
 class Rolling:
@@ -37,7 +37,7 @@ class Rolling:
         """Return how a target stands, with its rollout where nothing else is the matter."""
         with self._lock:
             waiting = self._waiting.get(name)
-        if waiting is None or plan.reason not in AT_REST or plan.faulty:
+        if waiting is None or plan.reason != "Settled":
             return plan
         return TargetPlan(ROLLING_STALLED if waiting.stalled else ROLLING, waiting.message)
 
