@@ -34,7 +34,7 @@ from reconciler.serving.limits import Limits
 from reconciler.serving.lines import Message
 from reconciler.serving.metrics import Totals
 from reconciler.serving.server import Server
-from reconciler.serving.settings import Settings
+from reconciler.serving.settings import HANDED_OVER_S, ORPHAN_S, Settings
 from reconciler.serving.stock import Stock
 
 
@@ -132,6 +132,7 @@ def _made(
         made = Settings(
             listening, link, limits.body, limits.rows, limits.seconds,
             succession=str(lock), about=about, workers=request.workers, grpc=grpc,
+            orphan_s=ORPHAN_S if request.fd is None else HANDED_OVER_S,
         )  # fmt: skip
         return guard.applied(made)
 

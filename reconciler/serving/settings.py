@@ -10,6 +10,9 @@ import orjson
 
 from reconciler.serving.access import Rules
 
+#: Seconds that workers go on without their supervisor: where somebody has to start another, who is
+#: refused the port until they end; and where one is being started on the same port.
+ORPHAN_S, HANDED_OVER_S = 3.0, 15.0
 #: Seconds for requests to end once a worker is to stop.
 DRAIN_S = 3
 #: Whoever asks for a model to be loaded anew waits for that so long.
@@ -27,6 +30,8 @@ class Settings:
     body: int
     rows: int
     seconds: float
+    orphan_s: float = ORPHAN_S
+    """For so long it goes on without its supervisor, or until another one's workers are ready."""
     succession: str = ""
     """Path of the lock that says whether another supervisor's workers are ready."""
     about: Mapping[str, Any] = field(default_factory=dict)

@@ -45,8 +45,8 @@ from reconciler.serving.tls import Certificate, Renewed
 if TYPE_CHECKING:
     from reconciler.serving.grpc.server import GrpcServer
 
-#: A worker without its supervisor goes on answering for so long: another one may be starting.
-ORPHAN_S = 3.0
+#: A worker answers from then on, if only that nothing is loaded yet.
+_READY_S = 3.0
 _LOOK_S = 0.05
 _TELL_S = 0.5
 #: Changes of what is served that come so close together are told as one: each tells of all models.
@@ -102,7 +102,7 @@ class Worker:
         listen = socket.socket(fileno=self._settings.listen)
         grpc = self._grpc()
         with contextlib.suppress(TimeoutError):  # until then, whoever was there before answers
-            await asyncio.wait_for(self._ready.wait(), ORPHAN_S)
+            await asyncio.wait_for(self._ready.wait(), _READY_S)
         if grpc is not None:
             await grpc.start()
         self._listens = True
@@ -177,7 +177,7 @@ class Worker:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(ConnectionError())
-        for _ in range(round(ORPHAN_S / _LOOK_S)):
+        for _ in range(round(self._settings.orphan_s / _LOOK_S)):
             await asyncio.sleep(_LOOK_S)
             if succeeded(Path(self._settings.succession)):
                 break
