@@ -168,7 +168,7 @@ def slower(champion: Sequence[int], challenger: Sequence[int], ratio: float) -> 
     """
     total = sum(champion)
     below = zip(LATENCY_BUCKETS, accumulate(champion), strict=False)
-    sure = (upper for upper, count in below if at_least(count, total) >= 1 - SLOW_SHARE)
+    sure = (upper for upper, count in below if exceeds(count, total, 1 - SLOW_SHARE))
     decile = next(sure, None)
     if decile is None:
         return None
