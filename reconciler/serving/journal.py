@@ -14,8 +14,8 @@ from typing import Any
 from reconciler.serving.http import Scope, header
 from reconciler.serving.meter import ASKED
 
-#: Lines between two tellings; the rest is counted.
-_MOST = 200
+#: Lines between two tellings, about requests that failed and about all; the rest is counted.
+_MOST_FAILED, _MOST = 50, 10_000
 _LONGEST = 200
 _NEVER = 1 << 62
 
@@ -32,6 +32,7 @@ class Journal:
         self._share = share
         self._gap = self._next()
         self._lines: list[dict[str, Any]] = []
+        self._failed = 0
         self._lost = 0
 
     def due(self) -> bool:
@@ -56,7 +57,8 @@ class Journal:
         """
         if self._share is None:
             return
-        if len(self._lines) >= _MOST:
+        self._failed += bool(reason)
+        if (self._failed > _MOST_FAILED and reason) or len(self._lines) >= _MOST:
             self._lost += 1
             return
         client, given = scope.get("client"), header(scope, b"x-request-id")
@@ -82,7 +84,7 @@ class Journal:
         if not self._lines:
             return None
         told = {"lines": self._lines, "lost": self._lost}
-        self._lines, self._lost = [], 0
+        self._lines, self._failed, self._lost = [], 0, 0
         return told
 
     def _next(self) -> int:

@@ -116,13 +116,17 @@ def test_a_log_that_is_off_holds_nothing() -> None:
         assert bench.app._shop.journal.drain() is None
 
 
-def test_more_lines_than_fit_are_counted() -> None:
-    with open_bench(journal=Journal(0.0)) as bench:
-        for _ in range(210):
+def test_more_failures_than_anybody_reads_are_counted_and_hide_no_answer() -> None:
+    with open_bench(journal=Journal(1.0)) as bench:
+        for _ in range(60):
             bench.post("/predict/flower", "{")
-        found = bench.app._shop.journal.drain()
-        assert found is not None
-        assert (len(found["lines"]), found["lost"]) == (200, 10)
+        bench.post("/predict/flower", BODY)
+        for lost in (10, 0):
+            found = bench.app._shop.journal.drain()
+            assert found is not None
+            assert found["lost"] == lost
+            assert found["lines"][-1]["status"] == 200
+            bench.post("/predict/flower", BODY)
 
 
 def test_what_the_door_refuses_is_told_as_json_and_read_no_further(tmp_path: Path) -> None:
