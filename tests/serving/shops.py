@@ -119,8 +119,9 @@ class Bench:
         self.ended: list[str] = []
         answering = Answering(self.house, self.tallies, apart, self._observe, limits.seconds)
         self.meter = Meter()
-        parts.setdefault("meter", self.meter)
-        self.app = App(Shop(self.house, answering, self._summed, limits, **parts))
+        parts = {"meter": self.meter, "reload": self._reload, **parts}
+        self.shop = Shop(self.house, answering, self._summed, limits, **parts)
+        self.app = App(self.shop)
 
     def serve(self, **versions: int) -> None:
         """Serve these models, at these versions."""
@@ -141,6 +142,10 @@ class Bench:
     async def _summed(self, what: str) -> Any:
         models = self.house.status()["models"]
         return {"models": models} if what == "status" else f"models {len(models)}\n"
+
+    async def _reload(self, model: str, unless: str | None) -> dict[str, Any] | None:
+        known = model in self.house.standings()
+        return {"model": model, "done": unless is None} if known else None
 
     def ask(self, method: str, path: str, **rest: Any) -> httpx.Response:
         """Send one request."""

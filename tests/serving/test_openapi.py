@@ -13,6 +13,7 @@ from jsonschema_rs import Draft202012Validator
 
 from reconciler.bundle.golden import Examples
 from reconciler.serving import schemas
+from reconciler.serving.app import routes
 from tests.serving.fuzzing import fuzz
 from tests.serving.shops import EXAMPLES, STAY, Bench, open_bench, stay
 
@@ -50,6 +51,13 @@ def test_it_changes_with_what_is_served_and_is_not_made_again_before(bench: Benc
     assert "/predict/stay" not in found["paths"]
     (version, _) = found["paths"]["/predict/flower/versions/{version}"]["post"]["parameters"]
     assert version["schema"] == {"enum": ["3"]}
+
+
+def test_every_path_of_the_server_is_in_it(bench: Bench) -> None:
+    served = {route.path for route in routes(bench.shop)}
+    inner = {"/predict/{model}", "/predict/{model}/versions/{version}"}
+    files = {path for path in served if path.startswith("/docs/")}
+    assert served - inner - files <= document(bench)["paths"].keys()
 
 
 def test_it_is_there_when_nothing_is_served(bench: Bench) -> None:
