@@ -16,9 +16,7 @@ import tritonclient.grpc as triton
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from reconciler.errors import ReconcilerError
 from reconciler.serving.grpc.generate import HERE, generate
-from reconciler.serving.grpc.port import hold
 from tests.serving.bundles import made, route
 from tests.serving.crews import Running, crew, until
 
@@ -230,13 +228,6 @@ def _answers(client: Any) -> bool:
         return False
     assert answer.as_numpy("prediction").tolist() == ANSWERS
     return True
-
-
-def test_two_servers_never_share_a_port() -> None:
-    with hold("127.0.0.1", 0) as port:
-        with pytest.raises(ReconcilerError, match="is taken by") as caught:
-            hold("127.0.0.1", port.getsockname()[1])
-        assert caught.value.reason == "PortTaken"
 
 
 def test_the_generated_code_is_that_of_the_definitions(tmp_path: Path) -> None:
