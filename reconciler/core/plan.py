@@ -280,7 +280,8 @@ def _let_in(desired: Desired, candidate: Candidate, observed: Observed) -> Plan:
     stands = candidate.recorded == candidate.judged
     if candidate.withdrawn in (now, settings_digest(rules, desired.revision)):
         actions = () if stands else (Accept(candidate.bundle),)
-        return Plan("Withdrawn", candidate.withdrawal, actions)
+        rests = Plan("Withdrawn", candidate.withdrawal, actions)
+        return rests if actions else _fall_back(desired, observed) or rests
     if rules.strategy == "immediate" or observed.champion is None:
         return Plan("Passed", "the gate let it through", (Release(candidate.bundle),))
     if challenger is None or challenger.settings != now:

@@ -132,6 +132,20 @@ def test_what_was_withdrawn_and_is_judged_anew_stays_withdrawn(world: World) -> 
     assert world.outcomes() == [(1, "released"), (2, "withdrawn")]
 
 
+def test_a_champion_out_of_policy_gives_way_although_a_challenger_was_withdrawn(
+    world: World,
+) -> None:
+    world.gate = above({"fp1": 0.9, "fp2": 0.6, "fp3": 0.9})
+    world.apply(declared())
+    world.apply(declared(fingerprint="fp2"))
+    world.apply(declared(fingerprint="fp3", rollout=CANARY))
+    withdrawn(world)
+    strict = declared(fingerprint="fp3", rollout=CANARY, floor=0.8, on_violation="rollback")
+    stands = world.apply(strict)["m"]
+    assert stands.reason == "Withdrawn"
+    assert world.champion().fingerprint == "fp1"
+
+
 def test_other_settings_begin_a_rollout_anew(world: World) -> None:
     rolling(world)
     decide(world, decisions.shift(world.record(), Shift(50, 1), NOW))
