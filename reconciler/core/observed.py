@@ -48,6 +48,10 @@ class Observed:
         """Return the candidate with this fingerprint, the latest if there are several."""
         return next((c for c in reversed(self.candidates) if c.fingerprint == fingerprint), None)
 
+    def rolls_out(self, bundle: str) -> bool:
+        """Return whether the candidate with this bundle digest is being rolled out."""
+        return self.challenger is not None and self.challenger.bundle == bundle
+
     def stopped(self, *ids: str) -> tuple[Hold, ...]:
         """Return the holds that keep out what goes by any of these fingerprints and digests."""
         return tuple(hold for hold in self.holds if hold.stops(*ids))

@@ -197,6 +197,9 @@ def _hold(desired: Desired | Invalid | None, observed: Observed, now: datetime) 
     if not stops:
         return None
     rest = plan_release(desired, replace(observed, holds=()), now)
+    match rest.actions:  # rules that became stricter end a rollout all the same
+        case (Judge(bundle) | Reject(bundle),) if observed.rolls_out(bundle):
+            return rest
     reason = "Suspended" if rest.reason == "Settled" else "Held"
     return Plan(reason, "; ".join(map(str, stops)))
 

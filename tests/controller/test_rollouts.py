@@ -205,6 +205,18 @@ def test_a_hold_keeps_a_rollout_from_beginning_and_not_from_being_abandoned(worl
     assert challenger(world) is None
 
 
+def test_stricter_rules_end_a_rollout_under_a_hold(world: World) -> None:
+    world.gate = above({"fp1": 0.9, "fp2": 0.7})
+    rolling(world)
+    hold = Hold(reason="freeze", by="Bo", since=NOW)
+    world.store.commit({"m": lambda record: with_hold(record or world.record(), hold)})
+    world.apply(declared(fingerprint="fp2", rollout=CANARY, floor=0.6))
+    assert challenger(world) == (2, 10)
+    world.apply(declared(fingerprint="fp2", rollout=CANARY, floor=0.8))
+    assert challenger(world) is None
+    assert world.outcomes() == [(1, "released"), (2, "rejected")]
+
+
 def test_a_freeze_stops_a_rollout_where_it_is(world: World) -> None:
     rolling(world)
     world.params = Params.model_validate(
