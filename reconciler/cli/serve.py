@@ -132,7 +132,7 @@ def _made(
         made = Settings(
             listening, link, limits.body, limits.rows, limits.seconds,
             succession=str(lock), about=about, workers=request.workers, grpc=grpc,
-            orphan_s=ORPHAN_S if request.fd is None else HANDED_OVER_S,
+            orphan_s=ORPHAN_S if request.fd is None else HANDED_OVER_S, leash=request.leash,
         )  # fmt: skip
         return guard.applied(made)
 

@@ -62,7 +62,8 @@ class Source:
 
     def gather(self, records: Sequence[Record]) -> None:
         """Bring the bundles of several records nearer at once, see `Stock`."""
-        self._site.artifacts.gather(records)
+        if records:  # without any, nothing says yet where bundles come from
+            self._site.artifacts.gather(records)
 
 
 class Polling:

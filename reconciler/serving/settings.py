@@ -34,6 +34,8 @@ class Settings:
     """For so long it goes on without its supervisor, or until another one's workers are ready."""
     succession: str = ""
     """Path of the lock that says whether another supervisor's workers are ready."""
+    leash: int | None = None
+    """Number of an open pipe: once its other end is closed, no other supervisor will come."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Who serves, as `GET /status` says it."""
     rates: int | None = None
@@ -56,7 +58,7 @@ class Settings:
 
     def fds(self) -> tuple[int, ...]:
         """Return the numbers of all open files."""
-        return tuple(n for n in (self.listen, self.link, self.rates) if n is not None)
+        return tuple(n for n in (self.listen, self.link, self.rates, self.leash) if n is not None)
 
     def rules(self) -> Rules:
         """Return what holds at the door."""

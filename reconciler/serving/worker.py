@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import socket
 import ssl
 import sys
@@ -179,9 +180,14 @@ class Worker:
                 reply.set_exception(ConnectionError())
         for _ in range(round(self._settings.orphan_s / _LOOK_S)):
             await asyncio.sleep(_LOOK_S)
-            if succeeded(Path(self._settings.succession)):
+            if succeeded(Path(self._settings.succession)) or self._let_go():
                 break
         server.drain(elsewhere=True)
+
+    def _let_go(self) -> bool:
+        """Return whether who keeps the supervisor running is gone; nothing else comes by it."""
+        leash = self._settings.leash
+        return leash is not None and bool(select.select([leash], [], [], 0)[0])
 
     def _heed(self, message: lines.Message) -> None:
         if "table" in message:
