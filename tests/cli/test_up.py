@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import gone
 from tests.serving.running import Clients, Running
 from tests.serving.shelf import Shelf
 
@@ -40,24 +41,6 @@ def family(both: Running) -> list[psutil.Process]:
     """Return every process that was started for both."""
     found: list[psutil.Process] = psutil.Process(both.child.pid).children(recursive=True)
     return found
-
-
-def gone(processes: list[psutil.Process], within_s: float) -> bool:
-    """Return whether all end in time."""
-    end = time.monotonic() + within_s
-    while any(map(runs, processes)):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def runs(process: psutil.Process) -> bool:
-    """Return whether a process does anything yet; who is to reap it may be in no hurry."""
-    try:
-        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def of(verb: str, processes: list[psutil.Process]) -> psutil.Process:

@@ -14,6 +14,7 @@ import pytest
 from reconciler.adapters import dvc_config
 from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.git import Git
+from tests.processes import gone
 from tests.serving.running import Running, ask, serving
 from tests.serving.shelf import Shelf
 
@@ -58,7 +59,7 @@ def test_a_server_picks_up_the_first_release_and_its_workers_end_soon_after_it_i
         alone = server.until(1)
         assert (alone["orphaned"], alone["boot"]) == (True, status["boot"])
         assert ask(server.port, "POST", "/predict/m", {"a": 1.0, "b": 1.0})[0] == 200
-        assert psutil.wait_procs(workers, timeout=5)[1] == []
+        assert gone(workers, 5.0)
 
 
 def test_a_server_elsewhere_needs_the_records_and_the_dvc_remote_and_goes_on_without_them(
