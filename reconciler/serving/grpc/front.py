@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +20,8 @@ from reconciler.serving.meter import ASKED
 from reconciler.serving.refusal import Refused, broken
 from reconciler.serving.shop import Shop
 
+#: Status in the log of a call whose client has left.
+_LEFT = 499
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +66,9 @@ class Front:
                 authorization = metadata(context, "authorization")
                 bearer = self.shop.door.check(authorization, address(context), self.right)
             answer = await self.method(content, context)
+        except asyncio.CancelledError:  # the client has left, or waits no longer
+            self._note(context, _LEFT, began, bearer, "Gone")
+            raise
         except ReconcilerError as refused:
             error = refused
         except Exception:  # noqa: BLE001  whatever it is, it is told
