@@ -151,7 +151,8 @@ class House:
 
     async def _place(self, route: Route, *, fresh: bool) -> None:
         self._failures.pop(route.model, None)
-        before = None if fresh else self._standings.get(route.model)
+        known = self._standings.get(route.model)
+        before = None if fresh else known
         champion = await self._version(route, route.champion, before)
         if champion is None:
             return
@@ -159,8 +160,8 @@ class House:
         if route.challenger is not None:
             challenger = await self._version(route, route.challenger, before)
         breaker = Breaker()
-        if before is not None and _rollout(before.route) == _rollout(route):
-            breaker = before.breaker
+        if known is not None and _rollout(known.route) == _rollout(route):
+            breaker = known.breaker  # what is loaded anew is what has failed
         else:
             self._begins(route)
         self._standings[route.model] = Standing(route, champion, challenger, breaker)

@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.adapters import server_client
 from reconciler.adapters.server_client import ServerClient
+from reconciler.adapters.targets.local import LocalTarget
+from reconciler.bundle.golden import Examples
+from reconciler.core.target_plan import Fault
 from reconciler.errors import TransientError
 from reconciler.ports.servers import BUSY, DOWN, REFUSED, State, Tended
 from tests.serving.fake import FakeServer, FakeServers
@@ -225,5 +227,30 @@ def test_a_server_that_hangs_holds_nobody_up_for_long(monkeypatch: pytest.Monkey
         assert time.monotonic() - began < 2
 
 
-def test_nothing_is_asked_where_no_endpoint_is_named(tmp_path: Path) -> None:
+def test_a_server_that_says_it_serves_another_bundle_is_told_to_load_and_then_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_client, "_FRESH_S", 0.0)
+    monkeypatch.setattr(server_client, "_FRESH_TIMES", 0.0)
+
+    def status(digest: str) -> bytes:
+        champion = {"version": 3, "digest": digest}
+        model = {"state": "ready", "champion": champion, "challenger": None}
+        answer = {"version": "3", "predictions": [{"prediction": 5.0}]}
+        plain = {"commit": "c", "ready": True, "models": {"m": model}, "boots": {}, **answer}
+        return json.dumps(plain).encode()
+
+    examples = Examples(({"a": 1.0},), (2.0,), None)
+    with odd(200, status("old.dir")) as server:
+        target = LocalTarget(ServerClient([server.endpoint]), lambda _: examples)
+        assert target.observe("m", "old.dir").fault is Fault.WRONG_ANSWER
+        server.said = 200, status("new.dir")
+        assert target.observe("m", "old.dir").digest == "new.dir"
+        target.mend("m", "old.dir")
+        asked = [heard["path"] for heard in server.heard]
+    assert "/admin/reload/m?unless=old.dir" in asked
+    assert "/predict/m" in asked
+
+
+def test_nothing_is_asked_where_no_endpoint_is_named() -> None:
     assert ServerClient([]).look() == ()

@@ -127,6 +127,41 @@ def test_a_model_is_loaded_anew_from_disk_when_asked_to(kept: Kept, tmp_path: Pa
     assert kept.house.standing("m").champion is not before
 
 
+def test_a_breaker_that_has_tripped_stays_so_when_its_model_is_loaded_anew(
+    kept: Kept, tmp_path: Path
+) -> None:
+    routed = route(made(tmp_path / "1"), made(tmp_path / "2", version=2), 10)
+    kept.follow(routed)
+    for _ in range(5):
+        kept.house.standing("m").breaker.note(failed=True)
+    kept.follow(routed, again=frozenset({"m"}))
+    assert kept.loads == [1, 2, 1, 2]
+    assert kept.house.standing("m").breaker.tripped
+    kept.follow(replace(routed, since="2026-01-02T00:00:00+00:00"))
+    assert not kept.house.standing("m").breaker.tripped
+
+
+def test_who_asks_while_a_table_is_followed_waits_until_the_newest_one_is_served(
+    tmp_path: Path,
+) -> None:
+    one, two = made(tmp_path / "1"), made(tmp_path / "2", version=2)
+
+    async def go() -> str:
+        async def slow(entry: Entry) -> Loaded:
+            await asyncio.sleep(0.02)
+            return load(entry)
+
+        house = House(slow)
+        first = asyncio.ensure_future(house.follow(Table("c1", {"m": route(one)})))
+        await asyncio.sleep(0)
+        await house.follow(Table("c2", {"m": route(two)}))
+        found = house.standing("m").champion.version
+        await first
+        return found
+
+    assert asyncio.run(go()) == "2"
+
+
 def test_a_newer_table_takes_over_between_two_models(tmp_path: Path) -> None:
     one = made(tmp_path / "1")
     names = ("a", "b", "c")
