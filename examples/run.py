@@ -101,13 +101,13 @@ def main(words: list[str]) -> int:
             return 1
         os.environ["RECONCILER_ENDPOINT"] = url
         done = [reconciled()]
-        say("\n$ reconciler status")
-        subprocess.run((PROGRAM, "status"), cwd=HERE.parent, check=False)
         say("")
         for table in sorted(HERE.glob("*.csv")):
             answer = patiently(partial(predicted, url, table))
             say(f"{url}/predict/{table.stem}: {answer}")
             done.append(answer is not None)
+        say("\n$ reconciler status")
+        subprocess.run((PROGRAM, "status"), cwd=HERE.parent, check=False)
         say("")
     return 0 if all(done) else 1
 

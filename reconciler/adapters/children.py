@@ -21,6 +21,8 @@ from reconciler.errors import TransientError
 _FIRST_S, _LONGEST_S = 0.1, 10.0
 #: Whoever has run for so long has not failed to start.
 _WELL_S = 10.0
+#: What it said last is listened to for so long: what it has started may have the same pipe open.
+_LAST_WORDS_S = 0.2
 
 
 class Child:
@@ -61,8 +63,8 @@ class Child:
             message = f"{argv[0]} cannot be started: {error.strerror}"
             raise TransientError(message, reason="CannotStart") from error
         self._asked = False
-        if heard is not None:
-            threading.Thread(target=self._hear, args=(heard,), daemon=True).start()
+        self._hearing = threading.Thread(target=self._hear, args=(heard,), daemon=True)
+        self._hearing.start()
         threading.Thread(target=self._wait, name=f"child-{self.pid}", daemon=True).start()
 
     @property
@@ -88,6 +90,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
+        self._hearing.join(_LAST_WORDS_S)
 
     def kill(self) -> None:
         """Have it, and what runs in its process group, end now."""
@@ -96,8 +99,9 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def _hear(self, heard: Callable[[bytes], None]) -> None:
-        assert self._process.stdout is not None
+    def _hear(self, heard: Callable[[bytes], None] | None) -> None:
+        if heard is None or self._process.stdout is None:
+            return
         with self._process.stdout as stream:
             for line in stream:
                 heard(line.rstrip(b"\n"))
