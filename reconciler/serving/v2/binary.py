@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reconciler.serving.v2.datatypes import NUMPY, widened, wrong
+from reconciler.serving.v2.datatypes import NUMPY, shown, widened, wrong
 from reconciler.serving.v2.tensors import Given, head
 
 Array = npt.NDArray[Any]
@@ -33,10 +33,10 @@ class Tail:
     def take(self, name: str, size: object) -> memoryview:
         """Return the next `size` bytes; UsageError where there are not so many."""
         if type(size) is not int or size < 0:
-            raise wrong(f"input {name!r:.80}: binary_data_size {size!r:.40}, wanted bytes from 0")
+            raise wrong(f"input {shown(name)}: binary_data_size {shown(size)}, wanted bytes from 0")
         if size > self.left:
             raise wrong(
-                f"input {name!r:.80}: {size} bytes of binary data announced, {self.left} are there"
+                f"input {shown(name)}: {size} bytes of binary data announced, {self.left} are there"
             )
         self._taken += size
         return self._content[self._taken - size : self._taken]
@@ -46,7 +46,7 @@ def from_tail(item: Mapping[str, Any], size: object, tail: Tail) -> Given:
     """Return the tensor whose elements are the next `size` bytes of `tail`."""
     name, datatype, shape = head(item)
     if item.get("data") is not None:
-        raise wrong(f"input {name!r:.80}: data and binary_data_size, wanted one of them")
+        raise wrong(f"input {shown(name)}: data and binary_data_size, wanted one of them")
     return from_bytes(name, datatype, shape, tail.take(name, size))
 
 
@@ -58,10 +58,10 @@ def from_bytes(name: str, datatype: str, shape: tuple[int, ...], raw: memoryview
     dtype = NUMPY[datatype]
     if count * dtype.itemsize != len(raw):
         found = f"{len(raw)} bytes for shape {list(shape)} of {datatype}"
-        raise wrong(f"input {name!r:.80}: {found}, wanted {count * dtype.itemsize}")
+        raise wrong(f"input {shown(name)}: {found}, wanted {count * dtype.itemsize}")
     values = np.frombuffer(raw, dtype)
     if datatype == "BOOL" and count and values.view(np.uint8).max() > 1:
-        raise wrong(f"input {name!r:.80}: a BOOL is a byte of 0 or 1")
+        raise wrong(f"input {shown(name)}: a BOOL is a byte of 0 or 1")
     return Given(name, datatype, shape, widened(values) if datatype == "BF16" else values)
 
 
@@ -74,16 +74,16 @@ def _texts(name: str, count: int, raw: memoryview) -> list[str]:
             (length,) = _LENGTH.unpack_from(content, at)
             start, at = at + 4, at + 4 + length
             if at > len(content):
-                raise wrong(f"input {name!r:.80}: element {len(texts) + 1} of BYTES is cut off")
+                raise wrong(f"input {shown(name)}: element {len(texts) + 1} of BYTES is cut off")
             texts.append(content[start:at].decode())
     except struct.error:
-        message = f"input {name!r:.80}: the length of element {len(texts) + 1} of BYTES is cut off"
+        message = f"input {shown(name)}: the length of element {len(texts) + 1} of BYTES is cut off"
         raise wrong(message) from None
     except UnicodeDecodeError:
-        message = f"input {name!r:.80}: element {len(texts) + 1} of BYTES is not UTF-8"
+        message = f"input {shown(name)}: element {len(texts) + 1} of BYTES is not UTF-8"
         raise wrong(message) from None
     if len(texts) != count:
-        raise wrong(f"input {name!r:.80}: {len(texts)} elements of BYTES, its shape says {count}")
+        raise wrong(f"input {shown(name)}: {len(texts)} elements of BYTES, its shape says {count}")
     return texts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,15 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
 def widened(halves: Array) -> Array:
     """Return the float32 numbers of which `halves` (uint16) are the upper halves: BF16."""
     return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxlist, _short.maxdict, _short.maxstring = 2, 4, 2, 60
+
+
+def shown(value: object) -> str:
+    """Return a value from a request as a message shows it, however long or deep it is."""
+    return _short.repr(value)
 
 
 def wrong(message: str) -> UsageError:

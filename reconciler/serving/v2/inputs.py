@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from reconciler.serving.v2.datatypes import FLOATS, INTEGERS, wrong
+from reconciler.serving.v2.datatypes import FLOATS, INTEGERS, shown, wrong
 
 if TYPE_CHECKING:
     from reconciler.bundle.predictor import Predictions, Predictor
@@ -131,4 +131,4 @@ def _unknown(predictor: Predictor, given: Given) -> Exception:
     if predictor.takes_matrix:
         wanted += f"; or one numeric input of shape [rows, {len(predictor.inputs)}]"
     found = f"{given.datatype} of shape {list(given.shape)}"
-    return wrong(f"there is no input {given.name!r:.80} ({found}); wanted {wanted:.2000}")
+    return wrong(f"there is no input {shown(given.name)} ({found}); wanted {wanted:.2000}")

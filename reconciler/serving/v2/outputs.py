@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from reconciler.bundle.signature import PREDICTION, PROBABILITIES, Signature
-from reconciler.serving.v2.datatypes import wrong
+from reconciler.bundle.signature import PREDICTION, PROBABILITIES
+from reconciler.serving.v2.datatypes import shown, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +32,6 @@ class Output(NamedTuple):
     """Of the shape that is answered."""
     binary: bool = False
     """Whether it is wanted behind the JSON."""
-
-
-def names(sign: Signature) -> tuple[str, ...]:
-    """Return what outputs a model has."""
-    return (PREDICTION, PROBABILITIES) if sign.probabilities else (PREDICTION,)
 
 
 def chosen(
@@ -66,7 +61,7 @@ def chosen(
 def _named(found: Mapping[str, Output], item: Wanted) -> Output:
     output = found.get(item.name)
     if output is None:
-        raise wrong(f"there is no output {item.name!r:.80}; wanted {', '.join(found)}")
+        raise wrong(f"there is no output {shown(item.name)}; wanted {', '.join(found)}")
     return Output(output.name, output.datatype, output.values, item.binary)
 
 

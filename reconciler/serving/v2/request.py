@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from reconciler.serving.v2.binary import Tail, from_tail
-from reconciler.serving.v2.datatypes import wrong
+from reconciler.serving.v2.datatypes import shown, wrong
 from reconciler.serving.v2.tensors import Given, from_json
 
 _OBJECTS = frozenset({dict})
@@ -50,13 +50,6 @@ def parse(body: bytes, header_length: bytes | None) -> Inference:
     Raises:
         UsageError: `BadJson`, or `BadInput` with the input that is wrong.
     """
-    try:
-        return _parsed(body, header_length)
-    except RecursionError as error:  # lists in lists, a thousand deep: they cannot be printed
-        raise wrong("the request is nested too deep") from error
-
-
-def _parsed(body: bytes, header_length: bytes | None) -> Inference:
     size = len(body) if header_length is None else _length(header_length, len(body))
     value = _object(body if size == len(body) else body[:size])
     tail = Tail(memoryview(body)[size:])
@@ -74,7 +67,7 @@ def _parsed(body: bytes, header_length: bytes | None) -> Inference:
 def _length(header_length: bytes, most: int) -> int:
     if not header_length.isdigit() or len(header_length) > 18:
         found = header_length.decode("latin-1")
-        raise wrong(f"Inference-Header-Content-Length is {found!r:.40}, wanted a number of bytes")
+        raise wrong(f"Inference-Header-Content-Length is {shown(found)}, wanted a number of bytes")
     length = int(header_length)
     if length > most:
         raise wrong(f"Inference-Header-Content-Length is {length}, and the body has {most} bytes")
@@ -96,14 +89,14 @@ def _object(content: bytes) -> dict[str, Any]:
 def _objects(value: Mapping[str, Any], key: str) -> Sequence[dict[str, Any]]:
     found = value.get(key)
     if type(found) is not list or not _OBJECTS.issuperset(map(type, found)):
-        raise wrong(f"{key} is {'missing' if found is None else f'{found!r:.60}'}, wanted objects")
+        raise wrong(f"{key} is {'missing' if found is None else shown(found)}, wanted objects")
     return found
 
 
 def _id(value: Mapping[str, Any]) -> str | None:
     found = value.get("id")
     if found is not None and not isinstance(found, str):
-        raise wrong(f"id is {found!r:.60}, wanted a text")
+        raise wrong(f"id is {shown(found)}, wanted a text")
     return found or None
 
 
@@ -112,7 +105,7 @@ def _parameters(item: Mapping[str, Any]) -> Mapping[str, Any]:
     if found is None:
         return _NOTHING
     if not isinstance(found, dict):
-        raise wrong(f"parameters is {found!r:.60}, wanted an object")
+        raise wrong(f"parameters is {shown(found)}, wanted an object")
     if "shared_memory_region" in found:
         raise wrong("shared memory is not offered: send the data itself")
     return found
@@ -121,7 +114,7 @@ def _parameters(item: Mapping[str, Any]) -> Mapping[str, Any]:
 def _flag(parameters: Mapping[str, Any], key: str, *, default: bool) -> bool:
     found = parameters.get(key, default)
     if not isinstance(found, bool):
-        raise wrong(f"{key} is {found!r:.40}, wanted true or false")
+        raise wrong(f"{key} is {shown(found)}, wanted true or false")
     return found
 
 
@@ -133,7 +126,7 @@ def _input(item: dict[str, Any], tail: Tail) -> Given:
 def _output(item: dict[str, Any], *, default: bool) -> Wanted:
     name, parameters = item.get("name"), _parameters(item)
     if not isinstance(name, str):
-        raise wrong(f"an output has the name {name!r:.60}, wanted a text")
+        raise wrong(f"an output has the name {shown(name)}, wanted a text")
     if parameters.get("classification"):
-        raise wrong(f"output {name!r:.80}: classification is not offered, ask for probabilities")
+        raise wrong(f"output {shown(name)}: classification is not offered, ask for probabilities")
     return Wanted(name, _flag(parameters, "binary_data", default=default))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from reconciler.serving.v2.datatypes import ALL, BOUNDS, FLOATS, wrong
+from reconciler.serving.v2.datatypes import ALL, BOUNDS, FLOATS, shown, wrong
 
 Array = npt.NDArray[Any]
 
@@ -47,18 +47,18 @@ def from_json(item: Mapping[str, Any]) -> Given:
     name, datatype, shape = head(item)
     data = item.get("data")
     if type(data) is not list:
-        found = "no data" if data is None else f"data {data!r:.40}"
-        raise wrong(f"input {name!r:.80}: {found}, wanted a list, or binary data")
+        found = "no data" if data is None else f"data {shown(data)}"
+        raise wrong(f"input {shown(name)}: {found}, wanted a list, or binary data")
     kinds = _KINDS[datatype]
     if shape == _ONE and len(data) == 1 and type(data[0]) in kinds and datatype not in BOUNDS:
         return Given(name, datatype, _ONE, data)  # one field of one row: there are many of these
     if data and type(data[0]) is list:
         data = _flat(name, shape, data)
     if len(data) != prod(shape):
-        raise wrong(f"input {name!r:.80}: {len(data)} elements for shape {list(shape)}")
+        raise wrong(f"input {shown(name)}: {len(data)} elements for shape {list(shape)}")
     if not kinds.issuperset(map(type, data)):
         odd = next(value for value in data if type(value) not in kinds)
-        raise wrong(f"input {name!r:.80}: {odd!r:.60} is not of datatype {datatype}")
+        raise wrong(f"input {shown(name)}: {shown(odd)} is not of datatype {datatype}")
     if datatype in BOUNDS:
         _check_bounds(name, datatype, data)
     return Given(name, datatype, shape, data)
@@ -68,10 +68,10 @@ def head(item: Mapping[str, Any]) -> tuple[str, str, tuple[int, ...]]:
     """Return the name, the datatype and the shape of an input; UsageError where one is wrong."""
     name, datatype, shape = item.get("name"), item.get("datatype"), item.get("shape")
     if type(name) is not str:
-        raise wrong(f"an input has the name {name!r:.60}, wanted a text")
+        raise wrong(f"an input has the name {shown(name)}, wanted a text")
     if type(datatype) is not str or datatype not in ALL:
         wanted = ", ".join(sorted(ALL))
-        raise wrong(f"input {name!r:.80}: datatype {datatype!r:.40}, wanted one of {wanted}")
+        raise wrong(f"input {shown(name)}: datatype {shown(datatype)}, wanted one of {wanted}")
     if type(shape) is not list:
         raise _no_shape(name, shape)
     sizes = tuple(shape)
@@ -81,22 +81,22 @@ def head(item: Mapping[str, Any]) -> tuple[str, str, tuple[int, ...]]:
         if type(size) is not int or size < 0:
             raise _no_shape(name, shape)
     if not 1 <= len(shape) <= _MOST_DIMENSIONS:
-        found = f"input {name!r:.80}: {len(shape)} dimensions"
+        found = f"input {shown(name)}: {len(shape)} dimensions"
         raise wrong(f"{found}, wanted the rows, or the rows and the columns, as in [1, 4]")
     return name, datatype, sizes
 
 
 def _no_shape(name: str, found: object) -> Exception:
-    return wrong(f"input {name!r:.80}: shape {found!r:.60}, wanted a list of sizes from 0")
+    return wrong(f"input {shown(name)}: shape {shown(found)}, wanted a list of sizes from 0")
 
 
 def _flat(name: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
     """Return the innermost elements of nested lists, every one of which is as its shape says."""
     if len(data) != shape[0]:
-        raise wrong(f"input {name!r:.80}: {len(data)} rows for shape {list(shape)}")
+        raise wrong(f"input {shown(name)}: {len(data)} rows for shape {list(shape)}")
     for size in shape[1:]:
         if not all(type(part) is list and len(part) == size for part in data):
-            raise wrong(f"input {name!r:.80}: data is not nested as shape {list(shape)} says")
+            raise wrong(f"input {shown(name)}: data is not nested as shape {list(shape)} says")
         data = list(chain.from_iterable(data))
     return data
 
@@ -105,4 +105,4 @@ def _check_bounds(name: str, datatype: str, data: list[Any]) -> None:
     low, high = BOUNDS[datatype]
     for value in data:
         if value is not None and not low <= value <= high:
-            raise wrong(f"input {name!r:.80}: {value!r:.40} is beyond {datatype}")
+            raise wrong(f"input {shown(name)}: {shown(value)} is beyond {datatype}")

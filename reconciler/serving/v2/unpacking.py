@@ -6,7 +6,7 @@ import zlib
 
 from reconciler.serving.http import too_large
 from reconciler.serving.refusal import Refused
-from reconciler.serving.v2.datatypes import wrong
+from reconciler.serving.v2.datatypes import shown, wrong
 
 _PLAIN = ("identity", "")
 #: How zlib is told what a content encoding is.
@@ -29,7 +29,7 @@ def unpacked(body: bytes, encoding: bytes, most: int) -> bytes:
     if name in _PLAIN:
         return body
     if name not in _FORMATS:
-        message = f"content encoding {name!r:.40}, wanted gzip, deflate or none"
+        message = f"content encoding {shown(name)}, wanted gzip, deflate or none"
         raise Refused(415, message, reason="UnknownEncoding")
     unpacking = zlib.decompressobj(_FORMATS[name])
     try:
