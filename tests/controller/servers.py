@@ -34,6 +34,8 @@ class Server:
     broken: dict[str, str] = field(default_factory=dict)
     """Why bundles cannot be loaded, as a reason, by digest."""
     tripped: bool = False
+    behind: Report | None = None
+    """What it goes on saying, because it has not heard of anything since; None: it has."""
     boot: str = "boot 1"
     counted: dict[str, dict[str, dict[str, Counted]]] = field(default_factory=dict)
     _boots: int = 1
@@ -64,6 +66,8 @@ class Server:
         """Return what its status says."""
         if self.away:
             return Report(self.endpoint, away=self.away)
+        if self.behind is not None:
+            return self.behind
         records = self.store.snapshot.records
         models = {n: self._serves(r) for n, r in records.items() if r.champion is not None}
         boots = {f"{self.endpoint} {boot}": dict(told) for boot, told in self.counted.items()}

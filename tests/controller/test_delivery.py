@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.controller.events import Decided
+from reconciler.controller.keys import release, rollout
 from reconciler.controller.progress import progress
 from reconciler.core.conditions import Health, Sync
 from reconciler.core.plan import Desired
@@ -18,11 +19,13 @@ from reconciler.core.record import (
     Outcome,
     Record,
     Version,
+    forget,
     with_hold,
     without_hold,
 )
 from reconciler.core.tally import Tally
 from reconciler.errors import TransientError
+from reconciler.spec.params import Params
 from tests.controller.servers import FakeServers, Server, tally
 from tests.controller.test_looks import Watched
 from tests.controller.world import World, declared, md5
@@ -291,6 +294,7 @@ def test_a_commit_that_takes_the_challenger_back_comes_before_its_promotion(stag
     stage.server.answers(tally(900), tally(100))
     stage.world.now += timedelta(minutes=10)
     stage.watched.commit(stage.wish("fp1"))
+    stage.watched.looks.look(rollout("m"))  # whichever key comes first
     stage.watched.later(600)
 
     assert stage.challenger is None
@@ -317,12 +321,16 @@ def test_a_hold_stops_a_rollout_and_never_its_withdrawal(stage: Stage) -> None:
 def test_what_two_of_a_models_keys_decide_at_once_goes_on_record_one_by_one(stage: Stage) -> None:
     stage.roll_out()
     stage.server.answers(tally(900), tally(1000, errors=100))
-    stage.watched.commit(stage.wish("fp3"))  # trained, judged and rolled out meanwhile
+    with stage.watched.board.turn:  # nothing is written meanwhile
+        stage.watched.commit(stage.wish("fp3"))
+        stage.watched.looks.look(rollout("m"))
+        assert stage.watched.looks.look(release("m")), "it waits, and does not hold its key"
     stage.pass_(seconds=4)
 
-    assert stage.version(2).outcome in (Outcome.WITHDRAWN, Outcome.ACCEPTED)
+    assert stage.version(2).outcome is Outcome.WITHDRAWN
     assert stage.challenger is not None
     assert stage.challenger.version == 3
+    assert stage.watched.told()[-2:] == ["TooManyErrors", "RolloutStarted"]
 
 
 def test_a_decision_that_could_not_be_written_is_made_again(stage: Stage) -> None:
@@ -418,15 +426,6 @@ def test_apply_withdraws_what_is_bad_and_abandons_what_is_declared_no_more(tmp_p
     assert world.record().challenger is None
 
 
-def _digest(bundle: str) -> str:
-    return md5(bundle) + ".dir"
-
-
-def _there(record: Record | None) -> Record:
-    assert record is not None
-    return record
-
-
 def test_who_asks_is_told_what_was_counted_and_what_is_still_needed(stage: Stage) -> None:
     stage.roll_out()
     stage.server.answers(tally(900), tally(37, errors=1))
@@ -439,3 +438,66 @@ def test_who_asks_is_told_what_was_counted_and_what_is_still_needed(stage: Stage
     assert "37 of 100 requests" in found.needs
     assert found.until == stage.world.now + timedelta(minutes=6)
     assert progress(stage.world.record(), {}, stage.world.now) is not None, "nobody looked yet"
+
+
+def test_what_a_server_said_of_the_first_try_does_not_end_the_second(stage: Stage) -> None:
+    stage.declare("fp1")
+    stage.world.bundles["fp2"] = "mended"
+    stage.server.broken[_digest("mended")] = "BundleCorrupt"
+    stage.declare("fp2")
+    assert stage.version(2).reason == "BundleBroken"
+
+    stage.world.now += timedelta(minutes=1)
+    stage.server.behind = stage.server.report()  # it has not heard of the second try yet
+    stage.world.store.commit({"m": lambda r: forget(_there(r), "fp2")})
+    stage.declare("fp2")
+    stage.pass_(seconds=4)
+    assert stage.challenger is not None
+    stage.server.behind = None
+    stage.server.broken.clear()
+    stage.server.answers(tally(900), tally(100))
+    stage.pass_(minutes=10)
+    assert stage.challenger.step == 1
+
+
+def test_without_a_status_store_a_bad_challenger_is_withdrawn_all_the_same(stage: Stage) -> None:
+    stage.roll_out()
+    stage.world.status.close()
+    (stage.folder / "status.db").unlink()
+    for left in stage.folder.glob("status.db-*"):
+        left.unlink()
+    (stage.folder / "status.db").mkdir()
+    stage.server.answers(tally(9000), tally(1000, errors=50))
+    stage.pass_(seconds=2)
+
+    assert stage.version(2).reason == "TooManyErrors"
+
+
+def test_a_freeze_stops_a_rollout_and_never_its_withdrawal(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    server = Server(world.store)
+    world.servers = FakeServers([server])
+    world.apply(declared(fingerprint="fp1", rollout=CANARY))
+    world.apply(declared(fingerprint="fp2", rollout=CANARY, revision="r2"))
+    always = {"kind": "deny", "cron": "0 0 * * *", "duration": "24h"}
+    world.params = Params.model_validate({"freeze": [always]})
+    server.answers(tally(900), tally(100))
+    world.now += timedelta(minutes=10)
+    stands = world.apply(declared(fingerprint="fp2", rollout=CANARY, revision="r2"))["m"]
+    assert stands.reason == "Frozen"
+    challenger = world.record().challenger
+    assert challenger is not None
+    assert challenger.step == 0
+
+    server.answers(tally(900), tally(900, errors=90))
+    world.apply(declared(fingerprint="fp2", rollout=CANARY, revision="r2"))
+    assert world.record().challenger is None
+
+
+def _digest(bundle: str) -> str:
+    return md5(bundle) + ".dir"
+
+
+def _there(record: Record | None) -> Record:
+    assert record is not None
+    return record
