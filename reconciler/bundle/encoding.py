@@ -20,11 +20,14 @@ from reconciler.errors import UsageError
 if TYPE_CHECKING:
     import polars as pl
 
+#: What numpy makes the number of that `_number` does, or NaN.
+_PLAIN = frozenset({float, int, type(None)})
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
-#: Beyond this a float64 no longer tells two neighbouring integers apart.
-_LARGEST_INTEGER = 2**53
+#: From here on a float64 no longer tells an integer from its neighbour.
+_TOO_LARGE = 2**53
 
 
 def encode(signature: Signature, rows: Mapping[str, Any] | pl.DataFrame) -> dict[str, Array]:
@@ -147,7 +150,13 @@ def _numbers(item: Input, values: Any) -> Floats:
 
 
 def _plain_numbers(values: Any) -> Floats | None:
-    """Return a numeric array or Polars column as float64; None for anything else."""
+    """Return numbers of numpy, Polars or JSON as float64; None for anything else."""
+    if type(values) is list:
+        if not _PLAIN.issuperset(map(type, values)):
+            return None
+        with contextlib.suppress(OverflowError):  # an integer of more than 308 digits
+            return np.array(values, dtype=np.float64)
+        return None
     if isinstance(values, np.ndarray):
         return values.astype(np.float64) if values.dtype.kind in "iuf" else None
     dtype = getattr(values, "dtype", None)
@@ -174,7 +183,7 @@ def _number(item: Input, value: object) -> float:
 
 def _integers(item: Input, values: Any) -> Floats:
     array = _numbers(item, values)
-    odd = ~np.isnan(array) & ((array != np.floor(array)) | (np.abs(array) > _LARGEST_INTEGER))
+    odd = ~np.isnan(array) & ((array != np.floor(array)) | (np.abs(array) >= _TOO_LARGE))
     if odd.any():
         raise bad(f"{item.name}: {array[odd][0].item()!r} is not an integer below 2**53")
     return array
@@ -230,7 +239,7 @@ def _text(item: Input, value: object) -> str:
 
 def _whole(value: float) -> bool:
     """Return whether a number is an integer, of those that JSON's readers keep as such."""
-    return -(2**63) <= value < 2**64 and value.is_integer()
+    return -(2**63) < value < 2**64 and value.is_integer()
 
 
 def _moments(item: Input, values: Any) -> Array:

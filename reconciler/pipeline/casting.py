@@ -31,7 +31,7 @@ _MANY, _HALF = 20, 0.5
 #: How tables spell a missing value: among numbers it is one that the spec has yet to declare.
 _NOTHING = ["", "-", "--", ".", "?", "#n/a", "n/a", "na", "nan", "nil", "none", "null"]
 
-_LARGEST_INTEGER = 2**53  # beyond it a float64 no longer tells two neighbours apart
+_TOO_LARGE = 2**53  # from here on a float64 no longer tells two neighbours apart
 _WORDS_OF_A_TEXT = 3.0
 _NULLS_TO_NAME = 5
 _INTEGER = r"^[+-]?\d{1,18}$"
@@ -126,7 +126,7 @@ def _numeric_type(present: pl.Series, numbers: pl.Series) -> str:
     if digits.str.contains(_CODE).any() and digits.str.contains(r"^[+-]?\d+$").all():
         return "category"
     if digits.str.contains(_INTEGER).all():
-        return "integer" if (numbers.abs() <= _LARGEST_INTEGER).all() else "category"
+        return "integer" if (numbers.abs() < _TOO_LARGE).all() else "category"
     return "category" if digits.str.contains(r"^\d+$").all() else "number"
 
 
@@ -171,9 +171,9 @@ def _number(column: pl.Series) -> pl.Series:
 def _integer(column: pl.Series) -> pl.Series:
     if column.dtype.is_integer():
         numbers = column.cast(pl.Int64, strict=False)
-        return numbers.set((numbers.abs() > _LARGEST_INTEGER).fill_null(value=False), None)
+        return numbers.set((numbers.abs() >= _TOO_LARGE).fill_null(value=False), None)
     numbers = _number(column)
-    odd = (numbers != numbers.floor()) | (numbers.abs() > _LARGEST_INTEGER)
+    odd = (numbers != numbers.floor()) | (numbers.abs() >= _TOO_LARGE)
     return numbers.set(odd.fill_null(value=False), None).cast(pl.Int64)
 
 

@@ -25,7 +25,7 @@ _LONGEST = 60
 _MISSING = object()
 _WANTED: Mapping[str, str] = {
     "number": "a number",
-    "integer": "a whole number of at most 2**53",
+    "integer": "a whole number below 2**53",
     "category": "a text",
     "text": "a text",
     "boolean": "true or false",

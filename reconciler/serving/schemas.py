@@ -14,7 +14,9 @@ from reconciler.bundle.signature import Input, Label, Signature
 Schema = dict[str, Any]
 
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
-_LARGEST_INTEGER = 2**53
+_LARGEST_INTEGER = 2**53 - 1
+#: Days that another zone may lay before the first moment that there is, or behind the last one.
+_EDGES = "^(0001-01-01|9999-12-31)"
 #: What a field that nobody has given an example of may look like, by its type.
 _SAMPLES: Mapping[str, Any] = {
     "number": 1.5,
@@ -57,7 +59,8 @@ def _plain(item: Input, *, rounded: bool) -> Schema:
             return _category(item.allowed)
         case "datetime":
             said = "ISO 8601; without a zone it is UTC."
-            return {"type": "string", "format": "date-time", "description": said}
+            moment = {"type": "string", "format": "date-time", "description": said}
+            return {**moment, "not": {"pattern": _EDGES}}
         case _:
             return {"type": "string"}
 
