@@ -26,8 +26,9 @@ _ANSWER_S = 2.0
 _RELOAD_S = 8.0
 _MOST_BYTES = 256 << 20
 _SIDE_BY_SIDE = 16
-#: One look serves all who ask within this, or within so many times what it took.
-_FRESH_S, _FRESH_TIMES = 0.5, 10.0
+#: One look serves all who ask within this, or within so many times what it took, at most for so
+#: long: one that is away must not be taken for away when it is back.
+_FRESH_S, _FRESH_TIMES, _STALE_S = 0.5, 10.0, 3.0
 
 
 class ServerClient:
@@ -59,7 +60,7 @@ class ServerClient:
             if began >= self._until:
                 self._reports = self._asked()
                 took = self._clock() - began
-                self._until = self._clock() + max(_FRESH_S, _FRESH_TIMES * took)
+                self._until = self._clock() + min(max(_FRESH_S, _FRESH_TIMES * took), _STALE_S)
             return self._reports
 
     def reload(self, endpoint: str, model: str, unless: str | None = None) -> None:

@@ -227,6 +227,16 @@ def test_a_server_that_hangs_holds_nobody_up_for_long(monkeypatch: pytest.Monkey
         assert time.monotonic() - began < 2
 
 
+def test_a_look_that_took_long_is_not_believed_for_long() -> None:
+    times = iter([0.0, 2.0, 2.0, 4.9, 5.1, 5.1, 5.1])
+    status = b'{"commit": null, "ready": true, "models": {}, "boots": {}}'
+    with odd(200, status) as server:
+        client = ServerClient([server.endpoint], clock=lambda: next(times))
+        for _ in range(3):
+            client.look()
+    assert len(server.heard) == 2
+
+
 def test_a_server_that_says_it_serves_another_bundle_is_told_to_load_and_then_is_not_believed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
