@@ -185,22 +185,22 @@ def test_the_same_key_gets_the_same_version(tmp_path: Path) -> None:
 
 
 def test_a_deadline_is_heeded(tmp_path: Path) -> None:
-    slow = made(tmp_path / "1", drag=30)
-    with crew(seconds=0.05) as found, triton.InferenceServerClient(found.grpc) as client:
+    slow = made(tmp_path / "1", drag=80)
+    with crew(seconds=0.02) as found, triton.InferenceServerClient(found.grpc) as client:
         found.serve(route(slow))
         one = matrix(ROWS[:1])
-        assert refused(lambda: client.infer("m", [one], client_timeout=0.02))[0] == (
+        assert refused(lambda: client.infer("m", [one], client_timeout=0.01))[0] == (
             "DEADLINE_EXCEEDED"
         )
         assert refused(lambda: client.infer("m", [one])) == (
             "DEADLINE_EXCEEDED",
-            "there was no answer within 0.05 s",
+            "there was no answer within 0.02 s",
         )
 
 
 def test_what_is_under_way_is_answered_before_a_worker_ends(tmp_path: Path) -> None:
     with crew() as found, grpc.insecure_channel(found.grpc) as channel:
-        found.serve(route(made(tmp_path / "1", drag=30)))
+        found.serve(route(made(tmp_path / "1", drag=80)))
         request = service_pb2.ModelInferRequest(model_name="m")
         tensor = request.inputs.add(name="x", datatype="FP64", shape=[1, 2])
         tensor.contents.fp64_contents.extend([1.0, 0.5])
