@@ -12,6 +12,8 @@ from reconciler.serving.v2.datatypes import shown, wrong
 from reconciler.serving.v2.tensors import Given, from_json
 
 _OBJECTS = frozenset({dict})
+#: Lists and objects of one request: in memory an empty one is thirty times its size in JSON.
+_MOST_PARTS = 500_000
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -77,6 +79,8 @@ def _length(header_length: bytes, most: int) -> int:
 
 
 def _object(content: bytes) -> dict[str, Any]:
+    if len(content) > _MOST_PARTS and _parts(content) > _MOST_PARTS:
+        raise wrong(f"the request has more than {_MOST_PARTS} lists and objects")
     try:
         value = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -84,6 +88,10 @@ def _object(content: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise wrong("the request is not a JSON object")
     return value
+
+
+def _parts(content: bytes) -> int:
+    return content.count(b"[") + content.count(b"{")
 
 
 def _objects(value: Mapping[str, Any], key: str) -> Sequence[dict[str, Any]]:

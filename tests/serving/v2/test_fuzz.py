@@ -202,6 +202,11 @@ def test_what_is_too_long_to_be_shown_is_not_shown(ask: Ask, key: str, value: ob
     assert ask("flower", orjson.dumps({"inputs": [item]}), {}).status == 400
 
 
+def test_a_request_of_nothing_but_lists_is_not_read(ask: Ask) -> None:
+    content = b'{"inputs": [' + b"[]," * 10**6 + b"[]]}"
+    assert "500000 lists" in ask("flower", content, {}).json()["error"]
+
+
 @pytest.mark.parametrize("depth", [200, 1000, 100_000])
 @pytest.mark.parametrize("key", ["name", "datatype", "shape", "data", "parameters"])
 def test_lists_that_are_nested_too_deep(ask: Ask, depth: int, key: str) -> None:
