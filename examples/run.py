@@ -93,6 +93,19 @@ def patiently(ask: Callable[[], str]) -> str | None:
         time.sleep(0.2)
 
 
+def show_status() -> None:
+    """Print how models stand, once the daemon has seen them served."""
+    status, until = (PROGRAM, "status"), time.monotonic() + 2 * ANSWER_S
+    while time.monotonic() < until:
+        done = subprocess.run(status, cwd=HERE.parent, capture_output=True, text=True, check=False)
+        if "Progressing" not in done.stdout:
+            break
+        time.sleep(0.5)
+    say("\n$ reconciler status")
+    subprocess.run(status, cwd=HERE.parent, check=False)
+    say("")
+
+
 def main(words: list[str]) -> int:
     """Return 0 when every model is as declared and answers."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -106,9 +119,7 @@ def main(words: list[str]) -> int:
             answer = patiently(partial(predicted, url, table))
             say(f"{url}/predict/{table.stem}: {answer}")
             done.append(answer is not None)
-        say("\n$ reconciler status")
-        subprocess.run((PROGRAM, "status"), cwd=HERE.parent, check=False)
-        say("")
+        show_status()
     return 0 if all(done) else 1
 
 
