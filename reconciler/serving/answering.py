@@ -169,25 +169,19 @@ class Answering:
     ) -> Answered:
         """Ask one version: at once where it is quick, else apart from the loop."""
         if not loaded.slow(ask.rows):
-            began = time.perf_counter()
-            predictions = work(loaded)
-            seconds = time.perf_counter() - began
+            answered, busy_s = _timed(loaded, work)
         else:
-            predictions, seconds = await self._aside(loaded, work, limit_s or self._limit_s)
-        loaded.took(seconds, ask.rows)
-        return Answered(loaded, predictions, seconds)
+            answered, busy_s = await self._aside(loaded, work, limit_s or self._limit_s)
+        loaded.took(busy_s, ask.rows)
+        return answered
 
-    async def _aside(self, loaded: Loaded, work: Work, limit_s: float) -> tuple[Predictions, float]:
+    async def _aside(self, loaded: Loaded, work: Work, limit_s: float) -> tuple[Answered, float]:
         if self._waiting >= self._most:
             raise busy()
-
-        def timed() -> tuple[Predictions, float]:
-            began = time.perf_counter()
-            return work(loaded), time.perf_counter() - began
-
         loop = asyncio.get_running_loop()
         self._waiting += 1
-        running = self._apart.submit(timed)  # it counts until it ends, waited for or not
+        # it counts until it ends, waited for or not
+        running = self._apart.submit(_timed, loaded, work)
         running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._one_less))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(running), limit_s)
@@ -215,21 +209,34 @@ class Answering:
         challenging = rival is standing.challenger
         tally = self._tallies.of(ask.model, (standing.challenger or rival).digest)
         try:
-            predictions, seconds = await self._aside(rival, work, self._limit_s)
+            theirs, _ = await self._aside(rival, work, self._limit_s)
         except Exception:  # noqa: BLE001  nobody waits for it; a challenger's failure counts
             if challenging:
                 tally.failed(ask.rows)
                 standing.breaker.note(failed=True)
             return
         if challenging:
-            tally.answered(seconds, ask.rows)
+            tally.answered(theirs.seconds, ask.rows)
             standing.breaker.note(failed=False)
         tally.compared += 1
-        tally.disagreed += not agree(answered.predictions, predictions, standing.champion.spread)
+        tally.disagreed += not agree(
+            answered.predictions, theirs.predictions, standing.champion.spread
+        )
 
     def _end(self, loaded: Loaded, ask: Ask, outcome: str, seconds: float) -> None:
         if not ask.probe:
             self._observe(ask.model, loaded.version, outcome, seconds, ask.rows)
+
+
+def _timed(loaded: Loaded, work: Work) -> tuple[Answered, float]:
+    """Return a version's answer, and the processor's seconds that it took.
+
+    These tell a slow model, which the others that wait for the processor do not make slower.
+    """
+    began, busy_s = time.perf_counter(), time.thread_time()
+    predictions = work(loaded)
+    seconds = time.perf_counter() - began
+    return Answered(loaded, predictions, seconds), time.thread_time() - busy_s
 
 
 def falls(ask: Ask, digest: str, weight: int) -> bool:

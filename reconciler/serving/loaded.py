@@ -52,7 +52,7 @@ class Loaded:
         self.size = size
         self.spread = spread
         self.one_s = 0.0
-        """Seconds that one row alone takes, smoothed."""
+        """Seconds of a processor that one row alone takes, smoothed."""
         self.row_s = 0.0
         """Seconds that a row takes among others, smoothed: seldom as long."""
 
@@ -66,7 +66,7 @@ class Loaded:
         return self.one_s > SLOW_S or (rows > 1 and rows * self.row_s > SLOW_S)
 
     def took(self, seconds: float, rows: int) -> None:
-        """Learn from an answer how fast it is."""
+        """Learn from an answer how fast it is, in seconds of a processor."""
         if rows > 1:
             self.row_s += _LATEST * (seconds / rows - self.row_s)
         else:
