@@ -59,7 +59,7 @@ class Serving:
 
         Args:
             name: The model.
-            own: The target that is declared; None: none is.
+            own: The target that is declared; None: none is, or nobody can read which.
             record: What is on record.
 
         Raises:
@@ -75,7 +75,11 @@ class Serving:
                 self._withdraw(name, record)
             return plan
         plan = TargetPlan("NotReleased", "no version is released")
+        if own is None and champion is not None:
+            plan = TargetPlan("Unknown", "where it is served cannot be read, and it is not seen")
         for known, target in self._targets.items():
+            if own is None and champion is not None and target.observe(name) is None:
+                continue  # nobody can tell where it belongs: it is kept where it is
             here = champion if own is None or known == own else None
             done = self._bring(name, target, here, record)
             plan = done if own is None or known == own else plan

@@ -85,7 +85,7 @@ def standing(release: Plan, target: TargetPlan, champion: str | None, now: datet
 
 
 def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
-    if target.reason == "RecordCorrupt":
+    if target.reason in ("RecordCorrupt", "Unknown"):
         return Health.UNKNOWN
     if champion is None:
         if target.reason not in AT_REST:

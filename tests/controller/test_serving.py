@@ -61,30 +61,41 @@ def serving(target: Counting, tmp_path: Path) -> Serving:
 
 
 def test_what_is_served_as_recorded_is_left_alone(serving: Serving, target: Counting) -> None:
-    assert serving.converge("m", None, released()).reason == "Settled"
-    assert serving.converge("m", None, released()).reason == "Settled"
+    assert serving.converge("m", "directory", released()).reason == "Settled"
+    assert serving.converge("m", "directory", released()).reason == "Settled"
     assert target.acts == ["converge"]
 
 
 def test_damage_is_healed_and_a_new_champion_rolled_out(serving: Serving, target: Counting) -> None:
-    serving.converge("m", None, released("0"))
+    serving.converge("m", "directory", released("0"))
     target.damage("m", TerminalError("a flipped byte"))
-    assert serving.converge("m", None, released("0")).reason == "Settled"
-    assert serving.converge("m", None, released("1")).reason == "Settled"
+    assert serving.converge("m", "directory", released("0")).reason == "Settled"
+    assert serving.converge("m", "directory", released("1")).reason == "Settled"
     assert target.acts == ["converge"] * 3
 
 
 def test_what_nothing_releases_is_withdrawn_once(serving: Serving, target: Counting) -> None:
-    serving.converge("m", None, released())
+    serving.converge("m", "directory", released())
     retired = records.retire(released(), "r2")
     assert serving.converge("m", None, retired).reason == "NotReleased"
     assert serving.converge("m", None, retired).reason == "NotReleased"
     assert target.acts == ["converge", "withdraw"]
 
 
+def test_where_nobody_can_read_the_target_it_is_kept_where_it_is_and_nowhere_else(
+    serving: Serving, target: Counting
+) -> None:
+    assert serving.converge("m", None, released()).reason == "Unknown"
+    assert target.acts == []
+    serving.converge("m", "directory", released())
+    target.damage("m", TerminalError("a flipped byte"))
+    assert serving.converge("m", None, released()).reason == "Settled"
+    assert target.acts == ["converge"] * 2
+
+
 def test_what_has_no_record_is_never_withdrawn(serving: Serving, target: Counting) -> None:
     assert serving.converge("m", None, None).reason == "NotReleased"
-    serving.converge("m", None, released())
+    serving.converge("m", "directory", released())
     assert serving.converge("m", None, None).reason == "NotRecorded"
     assert serving.converge("m", "directory", None).reason == "NotRecorded"
     assert target.acts == ["converge"]
@@ -94,9 +105,9 @@ def test_a_bundle_that_is_nowhere_leaves_what_is_served(target: Counting, tmp_pa
     def fetch(_: Record) -> Path:
         raise TerminalError("it is gone", reason="DataMissing")
 
-    Serving({"directory": target}, lambda _: tmp_path).converge("m", None, released("0"))
+    Serving({"directory": target}, lambda _: tmp_path).converge("m", "directory", released("0"))
     with pytest.raises(TerminalError):
-        Serving({"directory": target}, fetch).converge("m", None, released("1"))
+        Serving({"directory": target}, fetch).converge("m", "directory", released("1"))
     served = target.observe("m")
     assert served is not None
     assert served.digest == "0" * 32 + ".dir"
@@ -114,7 +125,7 @@ def test_bundles_that_are_wanted_together_are_fetched_in_one_go(
     serving.expect(tuple(fleet.values()))
     assert asked == []
     for name, record in fleet.items():
-        serving.converge(name, None, record)
+        serving.converge(name, "directory", record)
     assert asked == [("0" * 32 + ".dir", "1" * 32 + ".dir")]
 
 
@@ -123,10 +134,10 @@ def test_what_was_done_at_a_target_is_told_once_it_has_helped(
 ) -> None:
     told: list[Event] = []
     serving = Serving({"directory": target}, lambda _: tmp_path, acted=telling.serving(told.append))
-    serving.converge("m", None, released("0"))
-    serving.converge("m", None, released("0"))
+    serving.converge("m", "directory", released("0"))
+    serving.converge("m", "directory", released("0"))
     target.damage("m", TerminalError("a flipped byte"))
-    serving.converge("m", None, released("0"))
+    serving.converge("m", "directory", released("0"))
     serving.converge("m", None, records.retire(released("0"), "r2"))
     assert [(e.reason, e.target) for e in told if isinstance(e, Served)] == [
         ("RolledOut", target.name), ("Healed", target.name), ("Withdrawn", target.name),
@@ -134,18 +145,18 @@ def test_what_was_done_at_a_target_is_told_once_it_has_helped(
     assert isinstance(told[1], Served)
     assert "a flipped byte" in told[1].message
 
-    serving.converge("m", None, released("0"))
+    serving.converge("m", "directory", released("0"))
     told.clear()
     target.damage("m", TerminalError("a flipped byte"))
     monkeypatch.setattr(target, "converge", lambda *_: None)
-    assert serving.converge("m", None, released("0")).reason == "BundleDamaged"
+    assert serving.converge("m", "directory", released("0")).reason == "BundleDamaged"
     assert told == [], "a target that stays damaged is not healed"
 
 
 def test_whether_something_was_done_is_known_and_makes_no_other_plan(
     serving: Serving,
 ) -> None:
-    first, second = (serving.converge("m", None, released()) for _ in range(2))
+    first, second = (serving.converge("m", "directory", released()) for _ in range(2))
     assert (first.acted, second.acted) == (True, False)
     assert first == second
 
