@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.targets import KNOWN, open_target, refused
+from reconciler.adapters.targets import KNOWN, open_servers, open_target, refused
 from reconciler.adapters.targets.directory import DirectoryTarget
 from reconciler.adapters.targets.memory import MemoryTarget
 from reconciler.errors import SpecError, TerminalError, TransientError
@@ -403,3 +403,14 @@ def test_the_directory_refuses_a_rollout_and_nothing_else(tmp_path: Path) -> Non
     assert refused("directory", deployment) == ("rollout",)
     assert refused("directory", {**deployment, "rollout": None}) == ()
     assert isinstance(open_target("directory", {}, tmp_path, verify), KNOWN["directory"])
+
+
+def test_servers_can_do_a_rollout_and_know_two_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused("local", {"target": "local", "rollout": {"strategy": "canary"}}) == ()
+    with pytest.raises(SpecError, match="unknown key 'root'"):
+        open_servers({"root": "x"})
+    with pytest.raises(SpecError, match="make no sense"):
+        open_servers({"endpoints": "http://a"})
+    monkeypatch.setenv("SECRET", "s3cret")
+    servers = open_servers({"endpoints": ["http://127.0.0.1:9/"], "token_env": "SECRET"})
+    assert [report.endpoint for report in servers.look()] == ["http://127.0.0.1:9"]

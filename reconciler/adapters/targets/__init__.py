@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.targets.directory import DirectoryTarget
+from reconciler.adapters.targets.local import LocalTarget
 from reconciler.errors import SpecError
 
 if TYPE_CHECKING:
@@ -79,13 +80,16 @@ def open_servers(settings: Mapping[str, object]) -> Tended:
 
 def open_followed(servers: Tended, golden: Golden) -> dict[str, Followed]:
     """Return every target whose servers follow the records, by the name that specs give it."""
-    from reconciler.adapters.targets.local import LocalTarget
-
     return {LOCAL: LocalTarget(servers, golden)}
 
 
 def refused(name: str, keys: Mapping[str, object]) -> tuple[str, ...]:
     """Return the keys of a `deployment` section that the target called `name` cannot honour."""
     common = {"target", "on_violation", "keep"}
-    honours = KNOWN[name].honours if name in KNOWN else frozenset()
-    return tuple(k for k, v in keys.items() if v is not None and k not in common | honours)
+    honours = {n: target.honours for n, target in KNOWN.items()}
+    honours[LOCAL] = LocalTarget.honours
+    return tuple(
+        k
+        for k, v in keys.items()
+        if v is not None and k not in common | honours.get(name, frozenset())
+    )
