@@ -6,6 +6,7 @@ It gives what `encoding.encode` gives for the matrix's columns, and leaves to it
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,11 +24,10 @@ TensorEncoder = Callable[[Array], Array]
 _NUMERIC = ("number", "integer", "boolean")
 #: A float of one of these widths in bits is a float32 without rounding.
 _NARROW = (np.dtype(np.float32), np.dtype(np.float16))
-#: Numbers below this are finite as float32; a sum of squares below its square has no others.
+#: Numbers below this are finite as float32, and so are those of a row whose length is below it.
 _FINITE = 1e38
-_SAFE = _FINITE**2
-#: So many numbers are quicker to square and add up than to compare.
-_FEW = 4096
+#: So many numbers are quicker to measure as a whole than to compare one by one.
+_FEW = 256
 
 
 def encoder(sign: Signature) -> Encoder | None:
@@ -76,9 +76,7 @@ def _quick(sign: Signature) -> Callable[[Array], dict[str, Array] | None] | None
 def _safe(numbers: Array) -> bool:
     """Return whether all numbers are finite, as float32 too."""
     if numbers.size <= _FEW:
-        flat = numbers.ravel()
-        with np.errstate(over="ignore"):
-            return bool(flat.dot(flat) < _SAFE)
+        return hypot(*numbers.ravel().tolist()) < _FINITE
     return bool((np.abs(numbers) < _FINITE).all())
 
 
