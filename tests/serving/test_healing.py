@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters import dvc_config
+from reconciler.adapters.deployed import DeployedStore
+from reconciler.adapters.git import Git
+from reconciler.adapters.server_client import ServerClient
+from reconciler.adapters.targets.local import LocalTarget
+from reconciler.ports.targets import Served
 from tests.serving.running import Running, ask, serving
 from tests.serving.shelf import Shelf
 
@@ -112,3 +118,28 @@ def test_a_request_to_load_waits_for_what_has_just_been_released(
     code, served = ask(running.port, "POST", f"/admin/reload/m?unless={version.bundle.md5}")
     assert (code, served["champion"]["version"]) == (200, 2)
     assert served["champion"]["digest"] == version.bundle.md5
+
+
+def test_a_server_far_away_that_is_late_is_told_of_a_release_and_need_not_wait_for_its_timer(
+    tmp_path: Path,
+) -> None:
+    shelf = Shelf(tmp_path / "host")
+    remote = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {tmp_path}/store\n"
+    (shelf.root / ".dvc" / "config").write_text(remote)
+    shelf.cache = tmp_path / "store" / "files" / "md5"
+    shelf.store = DeployedStore(
+        Git.open(shelf.root), window_s=0.0, remotes=lambda: dvc_config.remotes(shelf.root)
+    )
+    shelf.release(shelf.version(1, 2.0))
+    (tmp_path / "here").mkdir()
+    options = ("--repo", f"file://{shelf.root}", "--state", "state", "--poll", "3600")
+    with serving(tmp_path / "here", *options) as server:
+        server.until(1)
+        second = shelf.version(2, 3.0)
+        assert second.bundle is not None
+        wanted = second.bundle.md5
+        shelf.release(second)
+        local = LocalTarget(ServerClient([f"http://127.0.0.1:{server.port}"]))
+        assert local.observe("m", wanted).digest != wanted
+        local.mend("m", wanted)
+        wait(lambda: local.observe("m", wanted) == Served(wanted, intact=True), server.log)
