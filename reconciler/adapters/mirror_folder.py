@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from reconciler.adapters import git_output, process
@@ -49,8 +53,9 @@ def prepare(folder: Path, url: str, branch: str | None) -> None:
         _check(branch)
     name = without_secrets(url)
     try:
-        if not folder.exists() or not any(folder.iterdir()):
-            _make(folder, name)
+        with _alone(folder.parent):
+            if not folder.exists() or not any(folder.iterdir()):
+                _make(folder, name)
     except OSError as error:
         raise TransientError(
             f"the mirror {folder} cannot be made: {error.strerror}",
@@ -68,6 +73,18 @@ def prepare(folder: Path, url: str, branch: str | None) -> None:
     mend(folder)
     if branch is not None:
         _git(folder, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+
+
+@contextmanager
+def _alone(parent: Path) -> Iterator[None]:
+    """Let nobody else make a mirror in a folder meanwhile: several programs may begin at once."""
+    parent.mkdir(parents=True, exist_ok=True)
+    held = os.open(parent, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def mend(folder: Path) -> None:

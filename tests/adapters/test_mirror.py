@@ -377,3 +377,12 @@ def test_every_remote_has_a_folder_of_its_own_whoever_asks(
     assert all(place.parent == tmp_path / "reconciler" for place in places)
     assert all(place.name.startswith("models-") for place in places)
     assert mirror_folder.default("https://ada:pw@h/a/models.git") == places[0]
+
+
+def test_programs_that_begin_at_once_make_one_mirror(tmp_path: Path) -> None:
+    host = Host(tmp_path / "host")
+    with ThreadPoolExecutor(4) as threads:
+        made = [threads.submit(Mirror.open, tmp_path / "state", host.url, None) for _ in range(4)]
+        looked = [mirror.result(30).look() for mirror in made]
+    assert {sighting.revision for sighting in looked} == {None}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["host", "state"]
