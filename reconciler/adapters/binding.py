@@ -61,6 +61,12 @@ def url(listen: socket.socket, scheme: str = "http") -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def reached(listen: socket.socket, scheme: str = "http") -> str:
+    """Return the same for who asks from this machine, which `0.0.0.0` names no place of."""
+    everywhere = listen.getsockname()[0] in ("0.0.0.0", "::")  # noqa: S104  asked, not opened
+    return f"{scheme}://127.0.0.1:{listen.getsockname()[1]}" if everywhere else url(listen, scheme)
+
+
 def _refused(host: str, port: int, option: str, error: Exception) -> Exception:
     code = error.errno if isinstance(error, OSError) else None
     said = os.strerror(code) if code is not None and code > 0 else str(error)

@@ -35,18 +35,18 @@ class ServerClient:
     """The servers at some endpoints; see `ports.servers.Tended`. One look is shared by many.
 
     Args:
-        endpoints: Such as `http://127.0.0.1:8080`.
+        endpoints: Such as `http://127.0.0.1:8080`; or what returns them, at each look.
         token: Sent to each; None: they ask for none.
         clock: Monotonic seconds.
     """
 
     def __init__(
         self,
-        endpoints: Sequence[str],
+        endpoints: Sequence[str] | Callable[[], Sequence[str]],
         token: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._endpoints = tuple(endpoints)
+        self._endpoints = endpoints if callable(endpoints) else lambda: endpoints
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._clock = clock
         self._lock = threading.Lock()
@@ -88,10 +88,11 @@ class ServerClient:
             ) from error
 
     def _asked(self) -> tuple[Report, ...]:
-        if len(self._endpoints) <= 1:
-            return tuple(self._report(endpoint) for endpoint in self._endpoints)
-        with ThreadPoolExecutor(min(len(self._endpoints), _SIDE_BY_SIDE)) as pool:
-            return tuple(pool.map(self._report, self._endpoints))
+        endpoints = self._endpoints()
+        if len(endpoints) <= 1:
+            return tuple(self._report(endpoint) for endpoint in endpoints)
+        with ThreadPoolExecutor(min(len(endpoints), _SIDE_BY_SIDE)) as pool:
+            return tuple(pool.map(self._report, endpoints))
 
     def _report(self, endpoint: str) -> Report:
         try:

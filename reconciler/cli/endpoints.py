@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.adapters.targets import LOCAL, open_followed, open_servers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.adapters.targets.local import Golden
     from reconciler.ports.servers import Tended
     from reconciler.ports.targets import Followed
@@ -18,10 +20,11 @@ class Endpoints:
 
     Args:
         golden: Where golden examples come from.
+        state: The folder with what is ours, where servers say that they run.
     """
 
-    def __init__(self, golden: Golden) -> None:
-        self._golden = golden
+    def __init__(self, golden: Golden, state: Path) -> None:
+        self._golden, self._state = golden, state
         self._opened: dict[str, tuple[Tended, dict[str, Followed]]] = {}
 
     def servers(self, settings: Mapping[str, Mapping[str, Any]]) -> Tended:
@@ -45,6 +48,6 @@ class Endpoints:
     ) -> tuple[Tended, dict[str, Followed]]:
         own = settings.get(LOCAL, {})
         if (known := self._opened.get(repr(own))) is None:
-            servers = open_servers(own)
+            servers = open_servers(own, self._state)
             known = self._opened[repr(own)] = servers, open_followed(servers, self._golden)
         return known

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler import __version__
-from reconciler.adapters.binding import listening_socket, url
+from reconciler.adapters.binding import listening_socket, reached, url
 from reconciler.adapters.holder import holder
 from reconciler.adapters.mirror import Mirror
 from reconciler.adapters.ref_watch import watching
@@ -150,7 +150,7 @@ def _made(
         log(Happened(reason, message, good=False))
 
     def ready(models: int) -> None:
-        held.append(succession.succeed(lock))
+        held.append(succession.succeed(lock, reached(listen, guard.scheme)))
         tell_ready(os.environ)
         what = (
             f"{models} model{'' if models == 1 else 's'}" if models else "nothing is released yet"

@@ -7,16 +7,14 @@ started again. A pipe that only this process holds open has both end with it, ho
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from reconciler.adapters.binding import listening_socket, url
+from reconciler.adapters.binding import listening_socket, reached
 from reconciler.adapters.children import Child, Kept
 from reconciler.adapters.targets import VARIABLE
 from reconciler.cli.ending import Asked, asked_to_end
@@ -134,20 +132,13 @@ def run(request: Request) -> int:
             sockets["--grpc-fd"] = stack.enter_context(grpc).fileno()
         serve = ("serve", *words(sockets), *own, *request.server)
         watch = ("watch", *own, *request.daemon)
-        where = _endpoint(listen, request.server)
+        where = reached(listen, "https" if "--tls-cert" in request.server else "http")
         kept.append(programs.kept("server", serve, (*sockets.values(), leash), served, where))
         kept.append(programs.kept("daemon", watch, (leash,), here, where))
         while not asked.wait():
             pass
         woven.tell("Stopping", "both are asked to end")
         return max(programs.codes, default=0)
-
-
-def _endpoint(listen: socket.socket, server: Sequence[str]) -> str:
-    """Return where the daemon asks the server that is started beside it."""
-    told = urlsplit(url(listen, "https" if "--tls-cert" in server else "http"))
-    everywhere = told.hostname in ("0.0.0.0", "::")  # noqa: S104  it is asked, not opened
-    return f"{told.scheme}://127.0.0.1:{told.port}" if everywhere else told.geturl()
 
 
 def _served(remote: Remote | None) -> Path:

@@ -251,7 +251,7 @@ class Site:
         """The inference servers, and what is known of them."""
         from reconciler.cli.endpoints import Endpoints
 
-        return Endpoints(lambda digest: self.artifacts.golden(digest))
+        return Endpoints(lambda digest: self.artifacts.golden(digest), self.workspace.base)
 
     def trainer(
         self,

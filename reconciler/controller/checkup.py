@@ -227,7 +227,7 @@ def _servers(patient: Patient) -> Iterator[Finding]:
     declared = default.get("target") == LOCAL or run(argv, patient.git.place).code == 0
     if settings is None and not declared:
         return
-    for report in open_servers(settings or {}).look():
+    for report in open_servers(settings or {}, patient.workspace.base).look():
         if report.away:
             yield Finding("servers", Level.WARN, report.away, UNHEARD)
             continue

@@ -6,12 +6,13 @@ Both serve on one socket, so that nobody waits; the former ones end once they ar
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import socket
 import time
 from pathlib import Path
 from typing import IO
+
+from reconciler.adapters.addresses import FOLDER
 
 #: Who asks whether it is locked holds it for a moment.
 _TRIES, _PAUSE_S = 50, 0.01
@@ -25,17 +26,19 @@ def place(state: Path, listen: socket.socket) -> Path:
         listen: The socket that requests come in by.
     """
     host, port = listen.getsockname()[:2]
-    return state / "serving" / f"{re.sub('[^A-Za-z0-9.]', '_', host)}-{port}.lock"
+    return state / FOLDER / f"{re.sub('[^A-Za-z0-9.]', '_', host)}-{port}.lock"
 
 
-def succeed(path: Path) -> IO[bytes] | None:
+def succeed(path: Path, address: str) -> IO[bytes] | None:
     """Return the lock, which whoever was there before sees; it lasts until it is closed.
+
+    It holds the address, by which other programs here find the server (`adapters.addresses`).
 
     None: somebody else is there and alive, or it cannot be written; nothing depends on it then.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("wb")
+        lock = path.open("ab")  # what it says holds until it is ours
     except OSError:
         return None
     for _ in range(_TRIES):
@@ -44,21 +47,9 @@ def succeed(path: Path) -> IO[bytes] | None:
         except OSError:
             time.sleep(_PAUSE_S)
         else:
+            lock.truncate(0)
+            lock.write(address.encode())
+            lock.flush()
             return lock
     lock.close()
     return None
-
-
-def succeeded(path: Path) -> bool:
-    """Return whether somebody is there and ready."""
-    try:
-        lock = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 import uvloop
 
+from reconciler.adapters.addresses import held
 from reconciler.adapters.tokens import TokenFile
 from reconciler.serving import lines, table
 from reconciler.serving.access import Door
@@ -38,7 +39,6 @@ from reconciler.serving.rates import Rates
 from reconciler.serving.refusal import not_ready
 from reconciler.serving.settings import DRAIN_S, RELOAD_S, Settings, from_text
 from reconciler.serving.shop import Ids, Shop
-from reconciler.serving.succession import succeeded
 from reconciler.serving.table import Entry, Route
 from reconciler.serving.tallies import Tallies
 from reconciler.serving.tls import Certificate, Renewed
@@ -180,7 +180,7 @@ class Worker:
                 reply.set_exception(ConnectionError())
         for _ in range(round(self._settings.orphan_s / _LOOK_S)):
             await asyncio.sleep(_LOOK_S)
-            if succeeded(Path(self._settings.succession)) or self._let_go():
+            if held(Path(self._settings.succession)) or self._let_go():
                 break
         server.drain(elsewhere=True)
 

@@ -405,12 +405,14 @@ def test_the_directory_refuses_a_rollout_and_nothing_else(tmp_path: Path) -> Non
     assert isinstance(open_target("directory", {}, tmp_path, verify), KNOWN["directory"])
 
 
-def test_servers_can_do_a_rollout_and_know_two_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_can_do_a_rollout_and_know_two_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert refused("local", {"target": "local", "rollout": {"strategy": "canary"}}) == ()
     with pytest.raises(SpecError, match="unknown key 'root'"):
-        open_servers({"root": "x"})
+        open_servers({"root": "x"}, tmp_path)
     with pytest.raises(SpecError, match="make no sense"):
-        open_servers({"endpoints": "http://a"})
+        open_servers({"endpoints": "http://a"}, tmp_path)
     monkeypatch.setenv("SECRET", "s3cret")
-    servers = open_servers({"endpoints": ["http://127.0.0.1:9/"], "token_env": "SECRET"})
+    servers = open_servers({"endpoints": ["http://127.0.0.1:9/"], "token_env": "SECRET"}, tmp_path)
     assert [report.endpoint for report in servers.look()] == ["http://127.0.0.1:9"]

@@ -59,23 +59,29 @@ def open_target(
     return DirectoryTarget(base / root, verify, keep)
 
 
-def open_servers(settings: Mapping[str, object]) -> Tended:
+def open_servers(settings: Mapping[str, object], state: Path) -> Tended:
     """Return the servers that `targets.local` of params.yaml names.
+
+    Where it names none: the one that we were started beside, or else those on our state folder.
 
     Raises:
         SpecError: `InvalidTarget` for settings it does not know.
     """
+    from reconciler.adapters.addresses import Addresses
     from reconciler.adapters.server_client import ServerClient
 
     if unknown := sorted(settings.keys() - {"endpoints", "token_env"}):
         message = f"targets.{LOCAL}: unknown key {unknown[0]!r}"
         raise SpecError(message, reason="InvalidTarget", hint="known: endpoints, token_env")
-    endpoints = settings.get("endpoints", [os.environ.get(VARIABLE) or ENDPOINT])
+    beside = os.environ.get(VARIABLE)
+    endpoints = settings.get("endpoints", [beside or ENDPOINT])
     variable = settings.get("token_env")
     if not isinstance(endpoints, list | tuple) or not isinstance(variable, str | None):
         raise SpecError(f"targets.{LOCAL}: these settings make no sense", reason="InvalidTarget")
     token = os.environ.get(variable) if variable else None
-    return ServerClient([str(endpoint).rstrip("/") for endpoint in endpoints], token or None)
+    named = tuple(str(endpoint).rstrip("/") for endpoint in endpoints)
+    found = "endpoints" not in settings and not beside
+    return ServerClient(Addresses(state, named) if found else named, token or None)
 
 
 def open_followed(servers: Tended, golden: Golden) -> dict[str, Followed]:
