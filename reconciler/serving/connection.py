@@ -12,11 +12,13 @@ import resource
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from reconciler.serving.joining import Joining
 
 #: Bytes that a head may have which is not whole yet: the first line and all headers.
 HEAD_BYTES = 64 << 10
@@ -107,7 +109,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it in, where there is room."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Joining(transport)))
         self._unfinished: tuple[object, int] = (None, 0)
         """The head that is not whole, and its bytes so far."""
         state = self.server_state
@@ -124,6 +126,11 @@ class Connection(HttpToolsProtocol):
             self._unfinished = (scope, size)
             if size > HEAD_BYTES and not self.transport.is_closing():
                 self.cut(431, "HeadTooLarge", f"the head is larger than {HEAD_BYTES} bytes")
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, once no part of an answer is held any more."""
+        cast(Joining, self.transport).flush()  # an answer without a body
+        super().on_response_complete()
 
     def awaited(self) -> tuple[object, float] | None:
         """Return what the client is waited for with, and how many seconds it has; None: nothing."""
