@@ -68,7 +68,8 @@ class Looks:
         watch: Told how looks end.
         wake: Asks for the refs to be looked at: a look has found that they have moved.
         missed: Told of a model that there is something to do for and no view tells of: it was
-            settled, and a training of it has ended, or a decision was put on record.
+            settled, and a training of it has ended, a decision was put on record, or its target
+            was not as it should be yet.
         clock: Monotonic seconds.
         rollout_poll_s: Seconds between two looks at a rollout.
     """
@@ -126,6 +127,7 @@ class Looks:
             if looked is None:
                 if key.kind is Kind.RELEASE:
                     self._disturbed.pop(key.model, None)
+                if key.kind is Kind.RELEASE or not _well(self._served.get(key.model)):
                     self._missed(key.model)
                 self.rolling.end(key.model)
                 return True
@@ -266,7 +268,7 @@ class Looks:
 
     def _rest(self, looked: Pass, plan: Plan, served: tuple[str | None, TargetPlan] | None) -> None:
         """Leave a model alone until something changes; one that was settled is forgotten."""
-        well = served is not None and served[1].reason in AT_REST and not served[1].faulty
+        well = served is not None and _well(served)
         if well and plan.reason == "Settled":
             looked.memory.remade.clear()  # what is lost after that is another loss
         if (well or not self._board.sampled(looked.name)) and self._board.rests(looked.name):
@@ -369,3 +371,8 @@ class Looks:
             self._queue.add(release(looked.name))
         elif passing(error):
             self._troubles.pause(looked.name)
+
+
+def _well(served: tuple[str | None, TargetPlan] | None) -> bool:
+    """Return whether nothing is left to do at a target, as far as anybody has looked."""
+    return served is None or (served[1].reason in AT_REST and not served[1].faulty)

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.adapters.targets.local import GRACE_S, LocalTarget
 from reconciler.controller.events import Served
+from reconciler.controller.keys import target
 from reconciler.core.conditions import Health, Sync
 from reconciler.ports.servers import Answering
 from tests.controller.test_looks import Watched
@@ -101,6 +102,29 @@ def test_a_version_that_a_server_is_slow_to_load_is_on_its_way_and_then_a_fault(
     tended.later(1.1)
     assert tended.stands().health is Health.HEALTHY
     assert tended.told().count("WrongVersion") == 1
+
+
+@pytest.mark.parametrize("down", [True, False], ids=["away", "loading"])
+def test_a_server_that_is_not_ready_when_the_daemon_forgets_the_model_is_looked_at_again(
+    tended: Tended, down: bool
+) -> None:
+    tended.released()
+    tended.server.down, tended.server.stuck = down, True
+    changed(tended.server, "m", champion=Answering(9, "other"))
+    tended.later(1.1)
+    assert tended.stands().health is not Health.HEALTHY
+    full = tended.board.view
+    assert full is not None
+    tended.commit(declared("n", "fpn", revision="r2"), settled=frozenset({"m"}))
+    tended.server.down, tended.server.stuck = False, False
+    tended.later(2.1)
+    assert tended.missed == ["m"]
+    tended.board.sample(full)
+    tended.queue.add(target("m"))
+    tended.later(0)
+    tended.later(1.1)
+    assert tended.stands().health is Health.HEALTHY
+    assert tended.board.begin("m") is None, "it is forgotten again"
 
 
 def test_an_apply_without_a_server_releases_and_has_nothing_left_to_do(tended: Tended) -> None:
