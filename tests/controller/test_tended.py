@@ -121,8 +121,8 @@ def test_a_server_that_is_not_ready_when_the_daemon_forgets_the_model_is_looked_
     assert tended.missed == ["m"]
     tended.board.sample(full)
     tended.queue.add(target("m"))
-    tended.later(0)
-    tended.later(1.1)
+    for _ in range(3):
+        tended.later(1.1)
     assert tended.stands().health is Health.HEALTHY
     assert tended.board.begin("m") is None, "it is forgotten again"
 
