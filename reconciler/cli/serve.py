@@ -149,12 +149,12 @@ def _made(
     def tell(reason: str, message: str) -> None:
         log(Happened(reason, message, good=False))
 
-    def ready(models: int) -> None:
+    def ready(answering: int, models: int) -> None:
         held.append(succession.succeed(lock, reached(listen, guard.scheme)))
         tell_ready(os.environ)
-        what = (
-            f"{models} model{'' if models == 1 else 's'}" if models else "nothing is released yet"
-        )
+        counted = f"{models} model{'' if models == 1 else 's'}"
+        what = counted if answering == models else f"{answering} of {counted}"
+        what = what if models else "nothing is released yet"
         log(Happened("Ready", f"{url(listen, guard.scheme)} answers: {what}"))
 
     about, lock = _about(site), succession.place(site.workspace.base, listen)

@@ -95,10 +95,16 @@ class House:
         """Return what could not be loaded, by model."""
         return self._failures
 
+    def lacking(self) -> Mapping[str, str]:
+        """Return why there is nothing to load, by model."""
+        return {} if self._wanted is None else self._wanted.lacking
+
     def _nobody(self, model: str) -> ReconcilerError:
         if (failure := self._failures.get(model)) is not None:
             return not_ready(f"{model} cannot be served: {failure.message}")
         wanted = self._wanted
+        if (why := self.lacking().get(model)) is not None:
+            return not_ready(f"{model} cannot be served: {why}")
         if wanted is None or (model in wanted.routes and self._working):
             return not_ready(f"{model:.80} is not loaded yet")
         return no_such_model(model)

@@ -38,7 +38,8 @@ class Server:
         stock: Where tables come from.
         crew: Who serves them.
         tell: Told what is wrong.
-        ready: Told, once, that all workers serve what is released: how many models.
+        ready: Told, once, that all workers serve what is released and can be had: how many models,
+            and of how many.
         interval_s: Seconds between two looks without a hint; every byte is looked at then.
     """
 
@@ -48,7 +49,7 @@ class Server:
         stock: Stock,
         crew: Crew,
         tell: Tell,
-        ready: Callable[[int], None],
+        ready: Callable[[int, int], None],
         interval_s: float,
     ) -> None:
         self._records = records
@@ -128,7 +129,8 @@ class Server:
     def heard(self) -> None:
         """Take in that a worker has said what it serves."""
         if self._all_ready(self._crew.loaded()) and self._first.acquire(blocking=False):
-            self._ready(len(self.status()["models"]))
+            models = self.status()["models"].values()
+            self._ready(sum(model["champion"] is not None for model in models), len(models))
 
     def status(self) -> dict[str, Any]:
         """Return how models are served, as what differs among workers is summed up."""

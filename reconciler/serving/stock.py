@@ -92,7 +92,9 @@ class Stock:
             self.troubles[name] = Trouble(
                 None, "RecordCorrupt", f"its record cannot be read: {why}"
             )
-        return Table(snapshot.commit, self._routes())
+        routes = self._routes()
+        lacking = {n: t.message for n, t in self.troubles.items() if n not in routes}
+        return Table(snapshot.commit, routes, lacking)
 
     def _routes(self) -> dict[str, Route]:
         return {n: route for n, (_, route) in sorted(self._made.items()) if route is not None}

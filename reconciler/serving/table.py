@@ -40,18 +40,22 @@ class Table:
     commit: str | None
     """Of the branch of records; None: nothing was ever released."""
     routes: Mapping[str, Route] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    """Models that are released and have no route, for their bundles are not to be had: why."""
 
     def plain(self) -> dict[str, Any]:
         """Return it in JSON's own types."""
         return {
             "commit": self.commit,
             "routes": {name: asdict(route) for name, route in self.routes.items()},
+            "lacking": dict(self.lacking),
         }
 
 
 def from_plain(value: Mapping[str, Any]) -> Table:
     """Return the table of which `plain` was made."""
-    return Table(value["commit"], {n: _route(route) for n, route in value["routes"].items()})
+    routes = {name: _route(route) for name, route in value["routes"].items()}
+    return Table(value["commit"], routes, value["lacking"])
 
 
 def _route(value: Mapping[str, Any]) -> Route:

@@ -12,6 +12,7 @@ from reconciler.serving.house import House
 from reconciler.serving.loaded import Loaded, load
 from reconciler.serving.refusal import Refused
 from reconciler.serving.table import Entry, Route, Table, from_plain
+from reconciler.serving.v2.metadata import index
 from tests.serving.bundles import made, route
 
 
@@ -41,7 +42,9 @@ def kept() -> Kept:
 
 def test_a_table_survives_the_way_to_a_worker(tmp_path: Path) -> None:
     one, two = Entry(1, "a.dir", "/x"), Entry(2, "b.dir", "/y")
-    table = Table("c", {"m": Route("m", one, two, 10, True, "now"), "n": Route("n", one)})
+    table = Table(
+        "c", {"m": Route("m", one, two, 10, True, "now"), "n": Route("n", one)}, {"o": "gone"}
+    )
     assert from_plain(table.plain()) == table
 
 
@@ -53,6 +56,19 @@ def test_what_is_in_memory_is_not_loaded_again(kept: Kept, tmp_path: Path) -> No
     assert kept.loads == [1, 2]
     assert kept.house.standing("m").champion.version == "2"
     assert kept.house.ready
+
+
+def test_a_model_whose_bundle_is_nowhere_to_be_had_is_no_unknown_one(kept: Kept) -> None:
+    asyncio.run(kept.house.follow(Table("c1", {}, {"m": "it is in no cache"})))
+    with pytest.raises(Refused, match="m cannot be served: it is in no cache") as refused:
+        kept.house.standing("m")
+    assert (refused.value.status, refused.value.reason) == (503, "NotReady")
+    listed = [{"name": "m", "state": "UNAVAILABLE", "reason": "it is in no cache"}]
+    assert index(kept.house) == listed
+    assert index(kept.house, ready=True) == []
+    kept.follow()
+    with pytest.raises(Refused, match="there is no model 'm'"):
+        kept.house.standing("m")
 
 
 def test_a_model_that_is_retired_answers_no_more(kept: Kept, tmp_path: Path) -> None:

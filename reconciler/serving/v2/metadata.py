@@ -96,6 +96,8 @@ def index(house: House, *, ready: bool = False) -> list[dict[str, str]]:
             listed.append(_indexed(name, failed["version"], "UNAVAILABLE", failed["message"]))
         elif found["state"] == "loading":
             listed.append({"name": name, "state": "LOADING", "reason": ""})
+    for name, why in house.lacking().items():
+        listed.append({"name": name, "state": "UNAVAILABLE", "reason": why})
     return [item for item in listed if item["state"] == "READY" or not ready]
 
 
