@@ -17,6 +17,11 @@ from reconciler.errors import UsageError
 from reconciler.spec.model import seconds
 
 _HEADER = ("NAME", "SCOPE", "CREATED", "EXPIRES", "RATE")
+#: Else the daemon loses sight of a server that runs, and rollouts stand still.
+_NO_ADMIN = (
+    "Servers now ask everybody for a token, the daemon and `apply` too: make them one with\n"
+    "--scope admin; `targets.local.token_env` of params.yaml names the variable that holds it.\n"
+)
 _STYLES: tuple[dict[str, str], ...] = ({}, {"admin": "yellow"}, {}, {"expired": "red"}, {})
 
 
@@ -34,11 +39,14 @@ def create(
         expires_s=None if expires is None else now + _age(expires),
         rate=_rate(rate),
     )
-    _file(path).add(token)
+    file = _file(path)
+    file.add(token)
     sys.stdout.write(f"{made}\n")
     sys.stderr.write(
         "This is shown once. Send it with each request: `Authorization: Bearer rec_…`\n"
     )
+    if all(one.scope is not Right.ADMIN for one in file.read()):
+        sys.stderr.write(_NO_ADMIN)
     return 0
 
 

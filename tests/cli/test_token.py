@@ -34,6 +34,17 @@ def test_the_secret_stands_alone_on_standard_output_and_nowhere_else(
     assert "5/s" in listed
 
 
+def test_who_has_made_no_token_for_the_daemon_is_told_that_it_needs_one(
+    tmp_path: Path, capsys: Out
+) -> None:
+    path = tmp_path / "t.json"
+    verb.create("shop", TokenScope.PREDICT, None, None, path)
+    assert "--scope admin" in capsys.readouterr().err
+    verb.create("ops", TokenScope.ADMIN, None, None, path)
+    verb.create("other", TokenScope.PREDICT, None, None, path)
+    assert "--scope admin" not in capsys.readouterr().err
+
+
 def test_a_list_for_programs_says_what_has_expired(
     tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
