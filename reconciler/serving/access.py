@@ -204,7 +204,7 @@ def _host(value: str) -> str:
 
 def right_of(path: str) -> Right | None:
     """Return what a request to a path asks for; None: what all may, such as whether it is well."""
-    if path.startswith(_OPEN):
+    if path == "/" or path.startswith(_OPEN):
         return None
     if path in _ADMIN or path.startswith("/admin/"):
         return Right.ADMIN

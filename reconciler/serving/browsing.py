@@ -32,14 +32,17 @@ _FILES = {
 
 
 def routes(shop: Shop) -> list[Route]:
-    """Return the paths of the document and of the page."""
+    """Return the paths of the document and of the page, to which the address alone leads."""
     document = Document(shop.house, shop.limits)
 
     async def openapi(_: Request) -> Response:
         return Response(document.content(), headers=_HEADERS, media_type="application/json")
 
+    async def first(_: Request) -> Response:
+        return Response(status_code=307, headers={**_HEADERS, "location": "docs"})
+
     files = [Route(path, _file(name, media)) for path, (name, media) in _FILES.items()]
-    return [Route("/openapi.json", openapi), *files]
+    return [Route("/", first), Route("/openapi.json", openapi), *files]
 
 
 def _file(name: str, media: str) -> Callable[[Request], Awaitable[Response]]:

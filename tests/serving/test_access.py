@@ -199,10 +199,11 @@ def test_pages_from_elsewhere_are_refused_while_no_token_is_asked_for(file: Toke
 
 
 def test_health_is_told_to_all_and_what_a_server_knows_to_admins() -> None:
-    assert {right_of(p) for p in ("/v2/health/live", "/livez", "/docs", "/docs/docs.js")} == {None}
+    told = ("/v2/health/live", "/livez", "/", "/docs", "/docs/docs.js")
+    assert {right_of(path) for path in told} == {None}
     admin = ("/status", "/metrics", "/admin/reload/m", "/v2/repository/models/m/load")
     assert {right_of(path) for path in admin} == {Right.ADMIN}
-    rest = ("/predict/m", "/v2/models/m/infer", "/v2", "/openapi.json", "/",
+    rest = ("/predict/m", "/v2/models/m/infer", "/v2", "/openapi.json",
             "/v2/repository/index", "/nowhere", "/statusx")  # fmt: skip
     assert {right_of(path) for path in rest} == {Right.PREDICT}
 

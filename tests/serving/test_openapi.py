@@ -56,7 +56,7 @@ def test_it_changes_with_what_is_served_and_is_not_made_again_before(bench: Benc
 def test_every_path_of_the_server_is_in_it(bench: Bench) -> None:
     served = {route.path for route in routes(bench.shop)}
     inner = {"/predict/{model}", "/predict/{model}/versions/{version}"}
-    files = {path for path in served if path.startswith("/docs/")}
+    files = {"/", *(path for path in served if path.startswith("/docs/"))}
     assert served - inner - files <= document(bench)["paths"].keys()
 
 
@@ -135,6 +135,11 @@ def test_the_page_and_its_files_ask_for_nothing_from_elsewhere(bench: Bench) -> 
     for name in ("docs.html", "docs.css", "docs.js"):
         lines = (PAGES / name).read_text().splitlines()
         assert not [line for line in lines if "//" in line and not line.startswith("// ")]
+
+
+def test_the_bare_address_leads_to_the_page(bench: Bench) -> None:
+    answer = bench.ask("GET", "/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "docs")
 
 
 def test_the_page_makes_no_markup_of_what_it_is_told() -> None:
