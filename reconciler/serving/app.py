@@ -105,7 +105,9 @@ async def _missed(request: Request, error: Exception) -> Response:
     """Tell that there is nothing at a path, or not by this method."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        message, reason = f"{request.method:.20} is not answered here", "MethodNotAllowed"
+        wanted = (error.headers or {}).get("Allow", "another method")
+        message = f"{request.method:.20} is not answered here; wanted {wanted}"
+        reason = "MethodNotAllowed"
     else:
         message, reason = f"there is nothing at {request.url.path!r:.200}", "NoSuchPath"
     allowed = tuple((k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items())

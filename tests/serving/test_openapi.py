@@ -123,6 +123,7 @@ def test_a_method_that_no_path_lists_is_refused_with_those_that_are(bench: Bench
         assert answer.status_code == 405, path
         allowed = {method.strip().lower() for method in answer.headers["allow"].split(",")}
         assert item.keys() <= allowed, path
+        assert answer.headers["allow"] in answer.json()["error"], path
 
 
 def test_the_page_and_its_files_ask_for_nothing_from_elsewhere(bench: Bench) -> None:
