@@ -172,10 +172,13 @@ class Answering:
             answered, busy_s = _timed(loaded, work)
         else:
             answered, busy_s = await self._aside(loaded, work, limit_s or self._limit_s)
-        loaded.took(busy_s, ask.rows)
+        if busy_s is not None:
+            loaded.took(busy_s, ask.rows)
         return answered
 
-    async def _aside(self, loaded: Loaded, work: Work, limit_s: float) -> tuple[Answered, float]:
+    async def _aside(
+        self, loaded: Loaded, work: Work, limit_s: float
+    ) -> tuple[Answered, float | None]:
         if self._waiting >= self._most:
             raise busy()
         loop = asyncio.get_running_loop()
@@ -228,15 +231,19 @@ class Answering:
             self._observe(ask.model, loaded.version, outcome, seconds, ask.rows)
 
 
-def _timed(loaded: Loaded, work: Work) -> tuple[Answered, float]:
-    """Return a version's answer, and the processor's seconds that it took.
+def _timed(loaded: Loaded, work: Work) -> tuple[Answered, float | None]:
+    """Return a version's answer, and the processor's seconds that it took; None: not measured.
 
-    These tell a slow model, which the others that wait for the processor do not make slower.
+    These tell a slow model, which others that wait for the processor do not make slower. Asking
+    for them costs as much as a small model: now and then is enough.
     """
-    began, busy_s = time.perf_counter(), time.thread_time()
+    measured = loaded.due()
+    busy_s = time.thread_time() if measured else 0.0
+    began = time.perf_counter()
     predictions = work(loaded)
     seconds = time.perf_counter() - began
-    return Answered(loaded, predictions, seconds), time.thread_time() - busy_s
+    answered = Answered(loaded, predictions, seconds)
+    return answered, time.thread_time() - busy_s if measured else None
 
 
 def falls(ask: Ask, digest: str, weight: int) -> bool:

@@ -18,7 +18,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from reconciler.serving.joining import Joining
+from reconciler.serving.joining import Joining, Together
 
 #: Bytes that a head may have which is not whole yet: the first line and all headers.
 HEAD_BYTES = 64 << 10
@@ -71,8 +71,15 @@ class Connections(ServerState):
         self.most = most
         self.refused = refused
         self._clock = clock
+        self._together: Together | None = None
         self._since: dict[Connection, tuple[object, float]] = {}
         """What each is waiting for, and since when it was seen to."""
+
+    def together(self, loop: asyncio.AbstractEventLoop) -> Together:
+        """Return where the connections of a loop wait that have something to send."""
+        if self._together is None:
+            self._together = Together(loop)
+        return self._together
 
     def sweep(self) -> None:
         """Cut short what takes too long; to be called every second or so."""
@@ -109,7 +116,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it in, where there is room."""
-        super().connection_made(cast(asyncio.Transport, Joining(transport)))
+        joining = Joining(transport, self.server_state.together(self.loop))
+        super().connection_made(cast(asyncio.Transport, joining))
         self._unfinished: tuple[object, int] = (None, 0)
         """The head that is not whole, and its bytes so far."""
         state = self.server_state
@@ -126,11 +134,6 @@ class Connection(HttpToolsProtocol):
             self._unfinished = (scope, size)
             if size > HEAD_BYTES and not self.transport.is_closing():
                 self.cut(431, "HeadTooLarge", f"the head is larger than {HEAD_BYTES} bytes")
-
-    def on_response_complete(self) -> None:
-        """Go on with the next request, once no part of an answer is held any more."""
-        cast(Joining, self.transport).flush()  # an answer without a body
-        super().on_response_complete()
 
     def awaited(self) -> tuple[object, float] | None:
         """Return what the client is waited for with, and how many seconds it has; None: nothing."""

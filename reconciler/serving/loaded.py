@@ -19,6 +19,8 @@ from reconciler.serving.table import Entry
 SLOW_S = 0.002
 #: Weight of the latest answer in what is known of a version's speed.
 _LATEST = 0.05
+#: Of so many answers, one is measured.
+_EVERY = 8
 
 
 class Loaded:
@@ -51,6 +53,7 @@ class Loaded:
         self.load_s = load_s
         self.size = size
         self.spread = spread
+        self._turn = 0
         self.one_s = 0.0
         """Seconds of a processor that one row alone takes, smoothed."""
         self.row_s = 0.0
@@ -60,6 +63,11 @@ class Loaded:
     def signature(self) -> Signature:
         """What it takes and answers."""
         return self.predictor.signature
+
+    def due(self) -> bool:
+        """Return whether to measure an answer: now and then, and always while it is slow."""
+        self._turn = (self._turn + 1) % _EVERY
+        return self._turn == 0 or self.one_s > SLOW_S or self.row_s > SLOW_S
 
     def slow(self, rows: int) -> bool:
         """Return whether an answer to so many rows holds up others."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import select
 import socket
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 _READY_S = 3.0
 _LOOK_S = 0.05
 _TELL_S = 0.5
+#: Objects between two looks for garbage: a look takes as long as some answers.
+_OBJECTS = 20_000
 #: Changes of what is served that come so close together are told as one: each tells of all models.
 _GATHER_S = 0.02
 _THREADS = 4
@@ -268,6 +271,8 @@ def main(arguments: list[str]) -> None:
     """Run one worker."""
     warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)  # it is refused
     settings = from_text(arguments[0])
+    gc.freeze()  # what the libraries have made stays
+    gc.set_threshold(_OBJECTS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Worker(settings).run())
 

@@ -1,13 +1,29 @@
-"""An answer's head and body leave by one write, and nothing is ever held back for good."""
+"""What a turn of the loop has to send leaves at its end, in order, and nothing is held for good."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
-from reconciler.serving.joining import Joining
+import pytest
 
-HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+from reconciler.serving.joining import Joining, Together
+
+
+class Loop:
+    """A loop whose turns end when the test says so."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        self.calls.append(call)
+
+    def turn(self) -> None:
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call()
 
 
 class Sink:
@@ -18,6 +34,7 @@ class Sink:
         self.closed = False
 
     def write(self, data: bytes) -> None:
+        assert not self.closed
         self.writes.append(data)
 
     def close(self) -> None:
@@ -26,50 +43,71 @@ class Sink:
     def is_closing(self) -> bool:
         return self.closed
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def get_extra_info(self, name: str) -> str:
         return name
 
 
-def joined() -> tuple[Sink, Joining]:
-    sink = Sink()
-    return sink, Joining(cast(asyncio.Transport, sink))
+class Lines:
+    """Several connections of one loop."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.together = Together(cast(asyncio.AbstractEventLoop, self.loop))
+
+    def new(self) -> tuple[Sink, Joining]:
+        sink = Sink()
+        return sink, Joining(cast(asyncio.Transport, sink), self.together)
 
 
-def test_a_head_waits_for_its_body() -> None:
-    sink, line = joined()
-    line.write(HEAD)
-    assert sink.writes == []
-    line.write(b"ok")
-    line.write(b"more")
-    assert sink.writes == [HEAD + b"ok", b"more"]
+@pytest.fixture
+def lines() -> Lines:
+    return Lines()
 
 
-def test_a_large_body_is_not_copied() -> None:
-    sink, line = joined()
+def test_a_head_and_its_body_leave_by_one_write_at_the_end_of_the_turn(lines: Lines) -> None:
+    (one, line), (other, second) = lines.new(), lines.new()
+    line.write(b"head ")
+    line.write(b"body")
+    second.write(b"more")
+    assert line.get_write_buffer_size() == 9
+    assert (one.writes, other.writes) == ([], [])
+    assert len(lines.loop.calls) == 1
+    lines.loop.turn()
+    assert (one.writes, other.writes) == ([b"head body"], [b"more"])
+    assert line.get_write_buffer_size() == 0
+
+
+def test_the_next_turn_sends_what_comes_next(lines: Lines) -> None:
+    sink, line = lines.new()
+    for text in (b"1", b"2"):
+        line.write(text)
+        lines.loop.turn()
+    assert sink.writes == [b"1", b"2"]
+
+
+def test_a_large_body_is_not_copied_and_comes_after_its_head(lines: Lines) -> None:
+    sink, line = lines.new()
     large = bytes(1 << 20)
-    line.write(HEAD)
+    line.write(b"head")
     line.write(large)
-    assert sink.writes[0] == HEAD
+    assert sink.writes[0] == b"head"
     assert sink.writes[1] is large
+    lines.loop.turn()
+    assert len(sink.writes) == 2
 
 
-def test_a_head_without_a_body_leaves_when_the_answer_is_over_or_the_line_closed() -> None:
-    sink, line = joined()
-    line.write(HEAD)
-    line.flush()
-    line.flush()
-    assert sink.writes == [HEAD]
-    line.write(HEAD)
+def test_what_is_held_leaves_before_the_connection_is_closed(lines: Lines) -> None:
+    sink, line = lines.new()
+    line.write(b"last")
     line.close()
-    assert sink.writes == [HEAD, HEAD]
+    assert sink.writes == [b"last"]
     assert line.is_closing()
+    lines.loop.turn()
+    assert sink.writes == [b"last"]
 
 
-def test_whoever_waits_to_send_a_body_is_told_at_once() -> None:
-    sink, line = joined()
-    line.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    assert len(sink.writes) == 1
-
-
-def test_all_else_is_asked_of_the_transport() -> None:
-    assert joined()[1].get_extra_info("peername") == "peername"
+def test_all_else_is_asked_of_the_transport(lines: Lines) -> None:
+    assert lines.new()[1].get_extra_info("peername") == "peername"
