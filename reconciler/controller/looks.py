@@ -262,6 +262,7 @@ class Looks:
             self._queue.add_after(release(name), waits.total_seconds())
         elif waits is None and running is None and not self._troubles.pauses(name):
             self._rest(looked, plan, served)
+        self._troubles.wait(name)
         if self._troubles.stuck(name) is not None:
             return Ended.FAILED
         return Ended.WAITING if plan.actions or waits else Ended.REST

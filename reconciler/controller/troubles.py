@@ -74,8 +74,16 @@ class Troubles:
 
     def pause(self, model: str) -> None:
         """Have a release tried again after a while, longer each time."""
-        pause = self.later(release(model))
-        self._retry[model] = self._clock() + pause
+        self._retry[model] = self._clock() + self._backoff.failed(release(model))
+        self.wait(model)
+
+    def wait(self, model: str) -> None:
+        """Have a release that pauses looked at when its pause is over.
+
+        A look that comes before takes the wish for a later one with it: the queue knows but one.
+        """
+        if (due := self._retry.get(model)) is not None:
+            self._queue.add_after(release(model), max(due - self._clock(), 0.0))
 
     def failed(self, key: Key, error: Exception) -> None:
         """Tell what is wrong with a key, and have it looked at again after a while."""

@@ -170,6 +170,19 @@ def test_what_fails_for_the_time_being_is_tried_again_later_and_later(watched: W
     assert watched.world.trained[-2:] == ["fp2", "fp2"], "success has forgotten the failures before"
 
 
+def test_a_look_that_comes_before_a_pause_is_over_does_not_end_it_nor_lose_it(
+    watched: Watched,
+) -> None:
+    watched.world.broken = {"fp1": TransientError("the disk is full", reason="DiskFull")}
+    watched.commit(declared())
+    watched.queue.add_after(release("m"), 0.5)  # something else had asked for it
+    watched.run()
+    watched.later(0.6)
+    assert watched.world.trained == ["fp1"]
+    watched.later(0.6)
+    assert watched.world.trained == ["fp1", "fp1"]
+
+
 def test_what_fails_for_good_waits_for_a_change_and_for_nothing_else(watched: Watched) -> None:
     watched.world.undrafted = {"fp1": TerminalError("no such file", reason="Odd")}
     watched.commit(declared())
