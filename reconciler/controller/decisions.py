@@ -274,7 +274,8 @@ def unless_steered(change: Change, seen: Record | None) -> Change:
     Raises:
         Overtaken: From the change: a hold came or went, another version is in production, a
             rollout began, went on or ended, a version was added, perhaps this very one by a push
-            whose answer never came; or somebody else has put just this on record.
+            whose answer never came; somebody else has decided by another revision, perhaps a newer
+            one than ours; or has put just this on record.
     """
 
     def guarded(record: Record | None) -> Record:
@@ -290,9 +291,9 @@ def unless_steered(change: Change, seen: Record | None) -> Change:
 
 def _steered(record: Record | None) -> tuple[object, ...]:
     if record is None:
-        return (), None, None, 1
+        return (), None, None, 1, None
     champion = record.champion.number if record.champion else None
-    return record.holds, champion, record.challenger, record.next_version
+    return record.holds, champion, record.challenger, record.next_version, record.attempted
 
 
 def said_by(version: Version) -> str:
