@@ -105,6 +105,18 @@ Memory = Annotated[
     ),
 ]
 
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")]
+GrpcPort = Annotated[
+    int | None,
+    typer.Option("--grpc-port", min=0, max=65535, help="Serve over gRPC too. Default: do not."),
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that answer.")]
+Interval = Annotated[
+    float,
+    typer.Option(
+        "--interval", metavar="SECONDS", min=0.1, help="Look unasked this often. Default: 60."
+    ),
+]
 MaxBody = Annotated[
     int | None,
     typer.Option(

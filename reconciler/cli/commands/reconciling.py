@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.options import (
+    Interval,
     Jobs,
     LogFormat,
     Memory,
@@ -115,12 +116,7 @@ def watch(
     ] = None,
     jobs: Jobs = None,
     memory: Memory = None,
-    interval: Annotated[
-        float,
-        typer.Option(
-            "--interval", metavar="SECONDS", min=0.1, help="Look unasked this often. Default: 60."
-        ),
-    ] = 60.0,
+    interval: Interval = 60.0,
     rollout_poll: Annotated[
         float,
         typer.Option(

@@ -11,11 +11,14 @@ from reconciler.cli.options import (
     AccessLog,
     AllowHost,
     Anonymous,
+    GrpcPort,
+    Interval,
     Jobs,
     LogFormat,
     MaxBody,
     MaxRows,
     Memory,
+    Port,
     ProbesHost,
     ProbesPort,
     Rate,
@@ -26,6 +29,7 @@ from reconciler.cli.options import (
     Tokens,
     WebhookHost,
     WebhookPort,
+    Workers,
 )
 
 app = typer.Typer()
@@ -50,22 +54,10 @@ def serve(
     host: Annotated[
         str, typer.Option("--host", metavar="HOST", help="Where to listen.")
     ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")
-    ] = 8080,
-    grpc_port: Annotated[
-        int | None,
-        typer.Option("--grpc-port", min=0, max=65535, help="Serve over gRPC too. Default: do not."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, max=256, help="Processes that answer.")
-    ] = 1,
-    interval: Annotated[
-        float,
-        typer.Option(
-            "--interval", metavar="SECONDS", min=0.1, help="Look unasked this often. Default: 60."
-        ),
-    ] = 60.0,
+    port: Port = 8080,
+    grpc_port: GrpcPort = None,
+    workers: Workers = 1,
+    interval: Interval = 60.0,
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="How to log.")
     ] = LogFormat.TEXT,
@@ -115,27 +107,15 @@ def up(
     host: Annotated[
         str, typer.Option("--host", metavar="HOST", help="Where the server listens.")
     ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")
-    ] = 8080,
-    grpc_port: Annotated[
-        int | None,
-        typer.Option("--grpc-port", min=0, max=65535, help="Serve over gRPC too. Default: do not."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, max=256, help="Processes that answer.")
-    ] = 1,
+    port: Port = 8080,
+    grpc_port: GrpcPort = None,
+    workers: Workers = 1,
     branch: Annotated[
         str | None,
         typer.Option("--branch", metavar="NAME", help="The branch to follow. Default: HEAD."),
     ] = None,
     jobs: Jobs = None,
-    interval: Annotated[
-        float,
-        typer.Option(
-            "--interval", metavar="SECONDS", min=0.1, help="Look unasked this often. Default: 60."
-        ),
-    ] = 60.0,
+    interval: Interval = 60.0,
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="How to log.")
     ] = LogFormat.TEXT,
