@@ -6,11 +6,13 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reconciler.errors import TransientError, UsageError
 
 T = TypeVar("T")
+#: Host and port, and more of them where they are of IPv6.
+Address = tuple[Any, ...]
 
 #: Connections that wait to be taken; the system may allow fewer.
 _BACKLOG = 2048
@@ -31,13 +33,11 @@ def listening_socket(host: str, port: int, option: str) -> socket.socket:
         TransientError: `PortTaken`, or `PortRefused` to who runs this.
     """
 
-    def opened(family: socket.AddressFamily, address: object) -> socket.socket:
-        made = socket.socket(family, socket.SOCK_STREAM)
+    def opened(family: socket.AddressFamily, address: Address) -> socket.socket:
+        made = bound(family, address)
         try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(address)  # type: ignore[arg-type]
             made.listen(_BACKLOG)
-        except BaseException:
+        except OSError:  # somebody who had bound it as we did was faster
             made.close()
             raise
         return made
@@ -45,7 +45,21 @@ def listening_socket(host: str, port: int, option: str) -> socket.socket:
     return at(host, port, option, opened)
 
 
-def at(host: str, port: int, option: str, opened: Callable[[socket.AddressFamily, object], T]) -> T:
+def bound(family: socket.AddressFamily, address: Address) -> socket.socket:
+    """Return a socket that has an address, and that nobody can connect to yet; for `at`."""
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def at(
+    host: str, port: int, option: str, opened: Callable[[socket.AddressFamily, Address], T]
+) -> T:
     """Return what `opened` makes of an address; see `listening_socket`."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -59,12 +59,12 @@ def _function(file: Path, path: str, name: str) -> Callable[..., Any]:
     sys.modules[alias] = module  # so that classes of the module find their own module
     loader = spec.loader
     _guarded(path, lambda: loader.exec_module(module))
-    function = getattr(module, name, None)
-    if not callable(function):
+    function: Callable[..., Any] | None = getattr(module, name, None)
+    if function is None or not callable(function):
         found = ", ".join(sorted(n for n, v in vars(module).items() if callable(v) and n[0] != "_"))
         hint = f"it has {found}" if found else ""
         raise SpecError(f"{path} has no function {name}", reason="EntrypointMissing", hint=hint)
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _guarded(what: str, call: Callable[[], Any]) -> Any:

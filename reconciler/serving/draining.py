@@ -54,10 +54,8 @@ class Draining(uvicorn.Server):
             self.servers.append(cast("asyncio.Server", taking))  # as far as it is used as one
 
     def _protocol(self) -> asyncio.Protocol:
-        made = self.config.http_protocol_class
-        state = self.server_state
-        found: asyncio.Protocol = made(config=self.config, server_state=state, app_state={})  # type: ignore[call-arg]
-        return found
+        made = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        return made(config=self.config, server_state=self.server_state, app_state={})
 
     def _held(self) -> int:
         return len(self.server_state.connections)

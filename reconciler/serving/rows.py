@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -121,8 +122,7 @@ def _refuse_twins(content: bytes, keys: int) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> Row:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        twin = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        twin = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise UsageError(f"{_clipped(twin)} is given twice", reason="BadJson")
     return found
 

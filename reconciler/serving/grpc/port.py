@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 
-from reconciler.adapters.binding import at
+from reconciler.adapters.binding import at, bound
 
 
 def hold(host: str, port: int) -> socket.socket:
@@ -22,16 +22,6 @@ def hold(host: str, port: int) -> socket.socket:
         UsageError: `BadHost`: this machine has no such address.
         TransientError: `PortTaken`, or `PortRefused` to who runs this.
     """
-
-    def bound(family: socket.AddressFamily, address: object) -> socket.socket:
-        made = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(address)  # type: ignore[arg-type]
-        except BaseException:
-            made.close()
-            raise
-        return made
 
     made = at(host, port, "--grpc-port", bound)
     # Only from now on: another server that binds as we did is refused, our workers are not.
