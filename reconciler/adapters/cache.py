@@ -151,7 +151,7 @@ class Cache:
             raise self._corrupt(md5)
         try:
             found = {str(item["relpath"]): str(item["md5"]) for item in json.loads(data)}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._corrupt(md5) from error
         if not all(map(_inside, found)):
             raise TerminalError(

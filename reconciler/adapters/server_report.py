@@ -32,6 +32,7 @@ def report(endpoint: str, plain: Mapping[str, Any]) -> Report:
         server=str(plain.get("server", "")),
         commit=plain["commit"],
         ready=bool(plain["ready"]),
+        behind=str(plain.get("behind", "")),
         models={name: _serves(model) for name, model in plain["models"].items()},
         boots={
             boot: {

@@ -104,6 +104,8 @@ class Report:
     A boot is one run of one worker; its id never comes back. Those that have ended stay listed
     for as long as their server runs.
     """
+    behind: str = ""
+    """Why it does not follow the records at the moment, as a sentence; empty: it does."""
 
 
 class Servers(Protocol):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.errors import ReconcilerError
+from reconciler.serving import unforeseen
 from reconciler.serving.crew import Crew
 from reconciler.serving.settings import RELOAD_S
 from reconciler.serving.stock import Stock
@@ -28,6 +29,9 @@ Tell = Callable[[str, str], None]
 
 #: Hints that come this close together are one: a commit moves several files.
 _DEBOUNCE_S = 0.01
+#: Seconds after which a look that went wrong is taken again, without a hint; doubled each time, and
+#: never more than between two looks.
+_PAUSE_S = 1.0
 
 
 class Server:
@@ -63,6 +67,11 @@ class Server:
         self._ended = False
         self._table: Table | None = None
         self._said: dict[str, str] = {}
+        """What was told of each model, and under the empty name of the records."""
+        self._behind: ReconcilerError | None = None
+        """Why the last look went wrong; None: it did not."""
+        self._wrong = 0
+        """How many looks have gone wrong in a row."""
         self._hurry: Callable[[], None] = lambda: None
         self._turn = threading.Condition()
         self._asked: dict[str, bool] = {}
@@ -152,6 +161,7 @@ class Server:
         commits = {house["commit"] for house in houses}
         return {
             "commit": commits.pop() if len(commits) == 1 else None,
+            "behind": "" if (why := self._behind) is None else f"{why.reason}: {why}",
             "ready": self._all_ready(every),
             "workers": len(houses),
             "models": models,
@@ -171,25 +181,37 @@ class Server:
             with self._turn:
                 asked, self._asked = self._asked, {}
                 self._began += 1
-            self._look(asked, verify=full and self._table is not None)
+            self._behind = self._looked(asked, verify=full and self._table is not None)
+            self._wrong = 0 if self._behind is None else self._wrong + 1
             with self._turn:
                 self._ended_looks = self._began
                 self._turn.notify_all()
             due = looked + self._interval_s - time.monotonic()
-            if self._hint.wait(max(due, 0.0)):
+            if self._hint.wait(max(min(due, self._pause_s()), 0.0)):
                 time.sleep(_DEBOUNCE_S)
             self._hint.clear()
 
-    def _look(self, asked: Mapping[str, bool], *, verify: bool) -> None:
+    def _pause_s(self) -> float:
+        """Return the seconds until a look that went wrong is taken again."""
+        return _PAUSE_S * 2 ** min(self._wrong - 1, 10) if self._wrong else self._interval_s
+
+    def _looked(self, asked: Mapping[str, bool], *, verify: bool) -> ReconcilerError | None:
+        """Take a look, and return why it went wrong, having told so; None: it did not."""
         try:
-            table = self._stock.table(self._records.read(), verify=verify, of=asked)
-        except ReconcilerError as error:
-            self._say("records", error.reason, str(error))
-            return
-        self._said.pop("records", None)
+            self._look(asked, verify=verify)
+        except Exception as error:  # noqa: BLE001  the one guard of this thread: nobody else follows
+            self._table = None  # who knows how far it came: all is gone through again
+            why = unforeseen.known(error)
+            self._say("", why.reason, f"the records are not followed at the moment: {why}")
+            return why
+        self._said.pop("", None)
+        return None
+
+    def _look(self, asked: Mapping[str, bool], *, verify: bool) -> None:
+        table = self._stock.table(self._records.read(), verify=verify, of=asked)
         for name, trouble in self._stock.troubles.items():
             self._say(name, trouble.reason, f"{name}: {trouble.message}")
-        for name in self._said.keys() - self._stock.troubles.keys():
+        for name in self._said.keys() - self._stock.troubles.keys() - {""}:
             del self._said[name]
         again = frozenset(model for model, anew in asked.items() if anew)
         if table != self._table or self._stock.troubles or again or (verify and self._failed()):

@@ -12,6 +12,7 @@ from pathlib import Path
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.core.record import Record, Version
 from reconciler.errors import ReconcilerError
+from reconciler.serving import unforeseen
 from reconciler.serving.table import Entry, Route, Table
 
 #: Returns a folder with a version's bundle, every byte verified, restored where it was damaged;
@@ -120,8 +121,9 @@ class Stock:
     def _entry(self, name: str, version: Version, since: str = "") -> Entry | None:
         try:
             folder = self._whole(name, version)
-        except ReconcilerError as error:
-            self.troubles[name] = Trouble(version.number, error.reason, error.message, since)
+        except Exception as error:  # noqa: BLE001  the one guard of a model: it stops no other
+            why = unforeseen.known(error)
+            self.troubles[name] = Trouble(version.number, why.reason, why.message, since)
             return None
         assert version.bundle is not None
         return Entry(version.number, version.bundle.md5, str(folder))

@@ -87,6 +87,16 @@ def test_a_corrupt_listing_is_refused(cache: Cache) -> None:
     assert caught.value.reason == "CacheCorrupt"
 
 
+def test_a_listing_that_is_too_deep_to_read_is_refused(cache: Cache) -> None:
+    deep = b"[" * 100_000
+    folder = f"{md5(deep)}.dir"
+    cache.path(folder).parent.mkdir(parents=True)
+    cache.path(folder).write_bytes(deep)
+    with pytest.raises(TerminalError) as caught:
+        cache.files(folder)
+    assert caught.value.reason == "CacheCorrupt"
+
+
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", ""])
 def test_a_listing_cannot_write_outside_of_its_folder(
     cache: Cache, tmp_path: Path, name: str

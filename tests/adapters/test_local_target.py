@@ -192,3 +192,10 @@ def test_examples_that_are_not_to_be_had_are_not_asked(world: World) -> None:
     target = LocalTarget(world.servers, gone)
     assert target.observe("wine", "one") == Served("one", intact=True)
     assert world.servers.probed == []
+
+
+def test_a_server_that_does_not_follow_the_records_says_so_where_it_is_late(world: World) -> None:
+    world.seen()
+    world.a.behind = "InternalError: a bug"
+    changed(world.a, "wine", champion=Answering(7, "other"))
+    assert world.seen().detail.endswith("follow the records at the moment: InternalError: a bug")

@@ -31,6 +31,8 @@ class FakeServer:
     models: dict[str, Model] = field(default_factory=dict)
     down: bool = False
     ready: bool = True
+    behind: str = ""
+    """Why it does not follow the records."""
     busy: bool = False
     stuck: bool = False
     """Whether loading anew helps nothing."""
@@ -93,7 +95,10 @@ class FakeServers:
         server = self.servers[endpoint]
         if server.down:
             return Report(endpoint, away=f"no server answers at {endpoint}")
-        return Report(endpoint, commit="c", ready=server.ready, models=dict(server.serves))
+        return Report(
+            endpoint, commit="c", ready=server.ready, behind=server.behind,
+            models=dict(server.serves),
+        )  # fmt: skip
 
 
 def changed(server: FakeServer, name: str, **changes: object) -> None:

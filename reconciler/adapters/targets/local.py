@@ -110,6 +110,8 @@ class LocalTarget:
         champion = serves.champion if serves else None
         if fault is None and champion is not None:
             fault, detail = self._wrong(report.endpoint, model, str(champion.version), wanted)
+        if fault in _LATE and report.behind:
+            detail = f"{detail}; it does not follow the records at the moment: {report.behind}"
         said = f"{report.endpoint}: {detail}" if detail else ""
         return Served(champion.digest if champion else None, fault is None, said, fault)
 
