@@ -37,6 +37,7 @@ class ServerClient:
     Args:
         endpoints: Such as `http://127.0.0.1:8080`; or what returns them, at each look.
         token: Sent to each; None: they ask for none.
+        known: Endpoints that are sent another one instead, and which.
         clock: Monotonic seconds.
     """
 
@@ -44,10 +45,11 @@ class ServerClient:
         self,
         endpoints: Sequence[str] | Callable[[], Sequence[str]],
         token: str | None = None,
+        known: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoints = endpoints if callable(endpoints) else lambda: endpoints
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._token, self._known = token, known or {}
         self._clock = clock
         self._lock = threading.Lock()
         self._reports: tuple[Report, ...] = ()
@@ -87,6 +89,10 @@ class ServerClient:
                 f"{endpoint}: its predictions make no sense", reason=REFUSED
             ) from error
 
+    def _shown(self, endpoint: str) -> dict[str, str]:
+        token = self._known.get(endpoint, self._token)
+        return {} if token is None else {"Authorization": f"Bearer {token}"}
+
     def _asked(self) -> tuple[Report, ...]:
         endpoints = self._endpoints()
         if len(endpoints) <= 1:
@@ -124,7 +130,7 @@ class ServerClient:
         try:
             connection.connect()
             connection.sock.settimeout(within_s)
-            sent = {**self._headers, **headers, "Connection": "close"}
+            sent = {**self._shown(endpoint), **headers, "Connection": "close"}
             connection.request(method, parts.path.rstrip("/") + path, body, sent)
             answer = connection.getresponse()
             content = answer.read(_MOST_BYTES)

@@ -21,10 +21,11 @@ class Endpoints:
     Args:
         golden: Where golden examples come from.
         state: The folder with what is ours, where servers say that they run.
+        secret: By which the server beside us knows us; None: there is none.
     """
 
-    def __init__(self, golden: Golden, state: Path) -> None:
-        self._golden, self._state = golden, state
+    def __init__(self, golden: Golden, state: Path, secret: str | None = None) -> None:
+        self._golden, self._state, self._secret = golden, state, secret
         self._opened: dict[str, tuple[Tended, dict[str, Followed]]] = {}
 
     def servers(self, settings: Mapping[str, Mapping[str, Any]]) -> Tended:
@@ -48,6 +49,6 @@ class Endpoints:
     ) -> tuple[Tended, dict[str, Followed]]:
         own = settings.get(LOCAL, {})
         if (known := self._opened.get(repr(own))) is None:
-            servers = open_servers(own, self._state)
+            servers = open_servers(own, self._state, self._secret)
             known = self._opened[repr(own)] = servers, open_followed(servers, self._golden)
         return known

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from reconciler.adapters.tokens import TokenFile
+from reconciler.adapters.tokens import TokenFile, digest
 from reconciler.controller.events import Happened, Listen
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.serving.rates import shared
@@ -90,15 +90,24 @@ class Guard:
         host: Where it was to listen.
         listen: The socket that requests come in by.
         tokens: The file of tokens where no other was asked for.
+        own: The secret of the daemon beside us, which may ask for everything; None: there is none.
 
     Raises:
         UsageError: Others could reach it, and there is no token; or a file of TLS is wrong.
         ReconcilerError: The tokens cannot be read.
     """
 
-    def __init__(self, access: Access, host: str, listen: socket.socket, tokens: Path) -> None:
+    def __init__(
+        self,
+        access: Access,
+        host: str,
+        listen: socket.socket,
+        tokens: Path,
+        own: str | None = None,
+    ) -> None:
         self.file = TokenFile((access.tokens or tokens).absolute())
         self._access = access
+        self._own = "" if own is None else digest(own.encode())
         if access.tls is not None:
             access.tls.context()
         self._rates = shared()
@@ -132,6 +141,7 @@ class Guard:
             hosts=self.hosts,
             tls=None if tls is None else asdict(tls),
             share=self._access.share,
+            own=self._own,
         )
 
     @property

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler import __version__
+from reconciler.adapters import beside
 from reconciler.adapters.binding import listening_socket, reached, url
 from reconciler.adapters.holder import holder
 from reconciler.adapters.mirror import Mirror
@@ -71,6 +72,8 @@ class Request:
     """A socket that holds such a port; None: one is opened."""
     remote: Remote | None = None
     """None: the repository that we are in is served."""
+    beside: int | None = None
+    """An open file that tells the secret of the daemon beside us; None: there is none."""
 
 
 def run(request: Request) -> int:
@@ -81,7 +84,8 @@ def run(request: Request) -> int:
         site.workspace.prepare()
         listen = stack.enter_context(_listening(request))
         log = stack.enter_context(DaemonLog(request.log))
-        guard = Guard(request.access, request.host, listen, site.workspace.tokens)
+        own = beside.heard(request.beside)
+        guard = Guard(request.access, request.host, listen, site.workspace.tokens, own)
         address = url(listen, guard.scheme)
         port = grpc_port(request.host, request.grpc_port, request.grpc_fd)
         grpc = None if port is None else place(stack.enter_context(port))

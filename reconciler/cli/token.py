@@ -17,10 +17,11 @@ from reconciler.errors import UsageError
 from reconciler.spec.model import seconds
 
 _HEADER = ("NAME", "SCOPE", "CREATED", "EXPIRES", "RATE")
-#: Else the daemon loses sight of a server that runs, and rollouts stand still.
+#: Else a daemon loses sight of servers, and rollouts stand still.
 _NO_ADMIN = (
-    "Servers now ask everybody for a token, the daemon and `apply` too: make them one with\n"
-    "--scope admin; `targets.local.token_env` of params.yaml names the variable that holds it.\n"
+    "Servers now ask everybody for a token but the daemon of their own `up`: `apply`,\n"
+    "`why`, `doctor` and `watch` too. Make those one with --scope admin;\n"
+    "`targets.local.token_env` of params.yaml names the variable that holds it.\n"
 )
 _STYLES: tuple[dict[str, str], ...] = ({}, {"admin": "yellow"}, {}, {"expired": "red"}, {})
 

@@ -1,7 +1,8 @@
 """`up`: the daemon and the server together, each started again when it ends unasked.
 
 The socket that requests come in by is kept here, so that none is refused while the server is
-started again. A pipe that only this process holds open has both end with it, however it ends.
+started again. A pipe that only this process holds open has both end with it, however it ends. By
+another, each start of either is told the secret by which the server knows the daemon.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciler.adapters import beside
 from reconciler.adapters.binding import listening_socket, reached
 from reconciler.adapters.children import Child, Kept
 from reconciler.adapters.targets import VARIABLE
+from reconciler.adapters.tokens import secret
 from reconciler.cli.ending import Asked, asked_to_end
 from reconciler.cli.grpc_port import grpc_port
 from reconciler.cli.options import LogFormat
@@ -65,6 +68,8 @@ class Programs:
     asked: Asked
     codes: list[int]
     """What `up` exits with, if with more than 0."""
+    shared: str = field(default_factory=secret, repr=False)
+    """A secret that both know, and nobody else."""
 
     def kept(
         self, name: str, words: Sequence[str], fds: Sequence[int], folder: Path, endpoint: str
@@ -75,7 +80,9 @@ class Programs:
         hear = self.woven.hears(name)
 
         def start(ended: Callable[[int], None]) -> Child:
-            return Child(program, env, pass_fds=fds, ended=ended, heard=hear, folder=folder)
+            with beside.telling(self.shared) as fd:
+                argv = [*program, "--beside", str(fd)]
+                return Child(argv, env, (*fds, fd), ended=ended, heard=hear, folder=folder)
 
         return Kept(start, lambda pid, code, pause_s: self._ended(name, pid, code, pause_s))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.adapters import beside
 from reconciler.adapters.holder import holder
 from reconciler.adapters.home import FOLDER
 from reconciler.adapters.leases import Lost, RemoteLeases
@@ -50,6 +51,8 @@ class Request:
     webhook: Address | None
     leash: int | None = None
     """An open pipe with whose other end the daemon ends; None: none."""
+    beside: int | None = None
+    """An open file that tells the secret of the server beside us; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ def run(request: Request) -> int:
         secret(os.environ)  # without one, nothing is begun
     with ExitStack() as stack:
         mirror = _mirror(request)
-        site = open_site(rev=None) if mirror is None else mirrored(mirror)
+        found = open_site(rev=None) if mirror is None else mirrored(mirror)
+        site = replace(found, secret=beside.heard(request.beside))
         site.workspace.prepare()
         stack.enter_context(site.workspace.alone())
         stack.enter_context(site.workspace.alone(_ONE, site.git.common_dir / FOLDER))

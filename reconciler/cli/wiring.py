@@ -6,7 +6,7 @@ What a part needs is imported when that part is made: a plan of a fleet at rest 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +71,8 @@ class Site:
     workspace: Workspace
     move: Move | None = None
     """How the branch of records is moved; None: here, and nowhere else."""
+    secret: str | None = field(default=None, repr=False)
+    """By which the server beside us knows us; None: there is none."""
 
     @property
     def root(self) -> Path:
@@ -251,7 +253,8 @@ class Site:
         """The inference servers, and what is known of them."""
         from reconciler.cli.endpoints import Endpoints
 
-        return Endpoints(lambda digest: self.artifacts.golden(digest), self.workspace.base)
+        base, secret = self.workspace.base, self.secret
+        return Endpoints(lambda digest: self.artifacts.golden(digest), base, secret)
 
     def trainer(
         self,

@@ -46,7 +46,8 @@ class Settings:
     anonymous: bool = False
     rate: float | None = None
     hosts: tuple[str, ...] | None = None
-    """These four: the rules at the door, see `access`."""
+    own: str = ""
+    """These five: the rules at the door, see `access`."""
     tls: Mapping[str, str] | None = None
     """The files of `tls.Certificate`, by field; None: without TLS."""
     workers: int = 1
@@ -63,7 +64,7 @@ class Settings:
     def rules(self) -> Rules:
         """Return what holds at the door."""
         hosts = None if self.hosts is None else frozenset(self.hosts)
-        return Rules(self.required, self.anonymous, self.rate, hosts)
+        return Rules(self.required, self.anonymous, self.rate, hosts, self.own)
 
     def text(self) -> str:
         """Return them as one argument."""

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from reconciler.adapters.tokens import Right, Token, TokenFile, digest
 from tests.processes import gone
-from tests.serving.running import Clients, Running
+from tests.serving.running import Clients, Running, ask
 from tests.serving.shelf import Shelf
 
 pytestmark = pytest.mark.slow
@@ -113,3 +114,35 @@ def test_what_can_never_be_done_is_said_once(tmp_path: Path) -> None:
         assert both.child.wait(20) == 2
         time.sleep(0.05)
     assert sum("error: " in line for line in both.log) == 1
+
+
+#: Nothing is trained by it, and it says all the same where the model is served.
+SPEC = """\
+apiVersion: reconciler/v1
+kind: Model
+metadata: {name: m}
+spec: {deployment: {target: local}}
+"""
+
+
+def test_the_daemon_is_let_in_where_all_others_need_a_token(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "repo")
+    shelf.release(shelf.version(1, 2.0))
+    shelf.declare("m", SPEC)
+    token = Token("shop", Right.PREDICT, digest(b"shop"), 0, "")
+    TokenFile(shelf.root / ".reconciler" / "tokens.json").add(token)
+    with up(shelf.root, "--interval", "0.5", "--access-log", "1", "--rate", "0.1") as both:
+        told(both, "GET /status 200")
+        former = family(both)
+        for process in former:
+            assert "rec_" not in " ".join((*process.cmdline(), *process.environ().values()))
+        for program in (of("serve", former), of("watch", former)):
+            program.kill()
+        told(both, "Ready: ", times=2)
+        told(both, "follows HEAD", times=2)
+        told(both, "GET /status 200", times=1 + sum("GET /status 200" in line for line in both.log))
+        assert ask(both.port, "GET", "/status")[0] == 401
+        told(both, "GET /status 401")
+    said = [line for line in both.log if "/status" in line]
+    assert sum("401" in line for line in said) == 1
+    assert all("token of up" in line for line in said if "401" not in line)

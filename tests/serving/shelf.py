@@ -54,6 +54,15 @@ class Shelf:
             revision="0" * 40, created=NOW, bundle=pointer,
         )  # fmt: skip
 
+    def declare(self, model: str, spec: str) -> None:
+        """Commit the spec of a model."""
+        file = self.root / "specs" / f"{model}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(spec)
+        (self.root / "reconciler.yaml").write_text("apiVersion: reconciler/v1\n")
+        subprocess.run(["git", "add", "specs", "reconciler.yaml"], cwd=self.root, check=True)
+        subprocess.run(["git", "commit", "-q", "-m", f"Declare {model}"], cwd=self.root, check=True)
+
     def release(self, version: Version, model: str = "m") -> None:
         """Make a version the champion."""
 

@@ -227,3 +227,20 @@ def test_whatever_headers_say_they_let_in_or_are_refused(
     except Refused as error:
         status = error.status
     assert status in ({200, 403} if right is None or not required else {401, 403})
+
+
+def test_the_daemon_beside_a_server_may_ask_for_everything_and_as_often_as_it_likes(
+    file: TokenFile,
+) -> None:
+    clock, own = Clock(), digest(b"own")
+    for rules in (Rules(rate=1.0, own=own), Rules(required=True, rate=1.0, own=own)):
+        door = Door(rules, file, Rates(clock=clock))
+        for shown in (b"Bearer own", b"bearer  own "):
+            for right in Right:
+                assert door.check(shown, "127.0.0.1", right) == "of up"
+    for wrong in (None, b"own", b"Bearer " + own.encode(), b"Bearer ", b"Bearer \xff"):
+        assert refused(door, Right.PREDICT, wrong).status == 401
+    few = grant(file, "few")
+    door.look()
+    assert door.check(few, "127.0.0.1", Right.PREDICT) == "few"
+    assert refused(door, Right.ADMIN, few).status == 403

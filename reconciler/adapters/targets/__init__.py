@@ -59,10 +59,15 @@ def open_target(
     return DirectoryTarget(base / root, verify, keep)
 
 
-def open_servers(settings: Mapping[str, object], state: Path) -> Tended:
+def open_servers(settings: Mapping[str, object], state: Path, secret: str | None = None) -> Tended:
     """Return the servers that `targets.local` of params.yaml names.
 
     Where it names none: the one that we were started beside, or else those on our state folder.
+
+    Args:
+        settings: What params.yaml says of them.
+        state: The folder with what is ours.
+        secret: By which the one that we were started beside knows us; no other is ever sent it.
 
     Raises:
         SpecError: `InvalidTarget` for settings it does not know.
@@ -81,7 +86,8 @@ def open_servers(settings: Mapping[str, object], state: Path) -> Tended:
     token = os.environ.get(variable) if variable else None
     named = tuple(str(endpoint).rstrip("/") for endpoint in endpoints)
     found = "endpoints" not in settings and not beside
-    return ServerClient(Addresses(state, named) if found else named, token or None)
+    known = {beside: secret} if beside and secret else {}
+    return ServerClient(Addresses(state, named) if found else named, token or None, known)
 
 
 def open_followed(servers: Tended, golden: Golden) -> dict[str, Followed]:

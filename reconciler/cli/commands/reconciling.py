@@ -141,6 +141,7 @@ def watch(
     webhook_host: WebhookHost = "127.0.0.1",
     webhook_port: WebhookPort = None,
     leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
+    beside: Annotated[int | None, typer.Option("--beside", hidden=True)] = None,
 ) -> None:
     """Follow a branch: reconcile each commit, and keep what is released as it is declared."""
     import os
@@ -155,7 +156,7 @@ def watch(
     asked = verb.Request(
         branch, remote, state,
         Pace(jobs or os.cpu_count() or 1, memory, interval, rollout_poll, allow_mass_change),
-        once, log_format, probes, hook, leash,
+        once, log_format, probes, hook, leash, beside,
     )  # fmt: skip
     raise typer.Exit(verb.run(asked))
 

@@ -75,6 +75,7 @@ def serve(
     fd: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
     grpc_fd: Annotated[int | None, typer.Option("--grpc-fd", hidden=True)] = None,
     leash: Annotated[int | None, typer.Option("--leash", hidden=True)] = None,
+    beside: Annotated[int | None, typer.Option("--beside", hidden=True)] = None,
 ) -> None:
     """Serve what is released: predictions over HTTP, from the records on `deployed`."""
     from reconciler.cli import serve as verb
@@ -89,7 +90,7 @@ def serve(
     far = None if remote is None else verb.Remote(remote, state, poll)
     asked = verb.Request(
         host, port, workers, interval, limits, fd, leash, log_format, told, grpc_port, grpc_fd,
-        remote=far,
+        remote=far, beside=beside,
     )  # fmt: skip
     raise typer.Exit(verb.run(asked))
 
