@@ -19,6 +19,7 @@ from reconciler.serving.agreement import agree
 from reconciler.serving.house import House, Standing
 from reconciler.serving.loaded import Loaded
 from reconciler.serving.refusal import BUSY, Refused, busy, timed_out
+from reconciler.serving.stepping import in_task
 from reconciler.serving.tallies import Tallies
 
 #: Encodes rows for a version and runs it. It may be called for two versions, in any thread.
@@ -179,6 +180,7 @@ class Answering:
     async def _aside(
         self, loaded: Loaded, work: Work, limit_s: float
     ) -> tuple[Answered, float | None]:
+        await in_task()
         if self._waiting >= self._most:
             raise busy()
         loop = asyncio.get_running_loop()

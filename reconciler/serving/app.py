@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from reconciler.serving.v2.infer import PREFIX, SUFFIX, infer
 Handler = Callable[[Shop, str, Scope, Receive, Send], Awaitable[None]]
 
 _PREDICT = "/predict/"
+_PATH = re.compile(rb"/[A-Za-z0-9/._~-]+")
 #: What Prometheus calls its own text.
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -60,6 +62,12 @@ def _by_hand(path: str) -> tuple[Handler | None, str]:
     if path.startswith(PREFIX) and path.endswith(SUFFIX):
         return infer, path[len(PREFIX) : -len(SUFFIX)]
     return None, ""
+
+
+def hurried(target: bytes) -> bool:
+    """Return whether POSTs to a target are answered by hand, and the target is a path alone."""
+    asks = target.startswith(b"/predict/") or target.endswith(b"/infer")
+    return asks and _PATH.fullmatch(target) is not None
 
 
 def routes(shop: Shop) -> list[Route]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -18,7 +20,9 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from reconciler.serving.joining import Joining, Together
+from reconciler.serving.exchange import Exchange, Opening
+from reconciler.serving.stepping import resumed
+from reconciler.serving.turn import Joining, Turn
 
 #: Bytes that a head may have which is not whole yet: the first line and all headers.
 HEAD_BYTES = 64 << 10
@@ -57,6 +61,8 @@ class Connections(ServerState):
         most: How many there may be at a time.
         refused: Told the reason of each request or connection that is cut short.
         clock: Monotonic seconds.
+        hurried: Returns whether POSTs to a target, the path and what follows it, are answered as a
+            whole by `http.answer`, and seldom wait for anything.
     """
 
     def __init__(
@@ -65,31 +71,31 @@ class Connections(ServerState):
         most: int = MOST,
         refused: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        hurried: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         super().__init__()
         self.body_s = body_s + _GRACE_S
         self.most = most
         self.refused = refused
         self._clock = clock
-        self._together: Together | None = None
+        self.hurried = hurried
+        self.opening = Opening()
+        self._turn: Turn | None = None
         self._since: dict[Connection, tuple[object, float]] = {}
         """What each is waiting for, and since when it was seen to."""
 
-    def together(self, loop: asyncio.AbstractEventLoop) -> Together:
-        """Return where the connections of a loop wait that have something to send."""
-        if self._together is None:
-            self._together = Together(loop)
-        return self._together
+    def turn(self, loop: asyncio.AbstractEventLoop) -> Turn:
+        """Return what the connections of a loop have left to do in its turn."""
+        if self._turn is None:
+            self._turn = Turn(loop)
+        return self._turn
 
     def sweep(self) -> None:
         """Cut short what takes too long; to be called every second or so."""
         now, before, self._since = self._clock(), self._since, {}
         for connection in list(self.connections):
             assert isinstance(connection, Connection)
-            awaited = connection.awaited()
-            if awaited is None:
-                continue
-            what, limit_s = awaited
+            what, limit_s = connection.awaited()
             known, since = before.get(connection, (None, now))
             if known != what:
                 since = now
@@ -116,46 +122,95 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it in, where there is room."""
-        joining = Joining(transport, self.server_state.together(self.loop))
-        super().connection_made(cast(asyncio.Transport, joining))
-        self._unfinished: tuple[object, int] = (None, 0)
-        """The head that is not whole, and its bytes so far."""
+        self._turn = self.server_state.turn(self.loop)
+        self._answered = 0
+        super().connection_made(cast(asyncio.Transport, Joining(transport, self._turn)))
+        self._unfinished = 0
+        """Bytes of the head that is not whole; fewer, where it came with the end of another."""
         state = self.server_state
         if len(state.connections) > state.most and not state.make_room():
             self.cut(503, "TooManyConnections", f"{state.most} connections are open already")
 
     def data_received(self, data: bytes) -> None:
         """Read on; a head that goes on for too long is no request."""
+        before = self.cycle
+        between = before is None or not before.more_body
         super().data_received(data)
-        scope = self.scope
-        if scope is None or "path" not in scope:
-            before, size = self._unfinished
-            size = len(data) + (size if before is scope else 0)
-            self._unfinished = (scope, size)
-            if size > HEAD_BYTES and not self.transport.is_closing():
-                self.cut(431, "HeadTooLarge", f"the head is larger than {HEAD_BYTES} bytes")
+        if self.scope is not None and "path" in self.scope:
+            self._unfinished = 0
+            return
+        ours = between and self.cycle is before
+        self._unfinished = self._unfinished + len(data) if ours else 0
+        if self._unfinished > HEAD_BYTES and not self.transport.is_closing():
+            self.cut(431, "HeadTooLarge", f"the head is larger than {HEAD_BYTES} bytes")
 
-    def awaited(self) -> tuple[object, float] | None:
-        """Return what the client is waited for with, and how many seconds it has; None: nothing."""
-        scope, cycle = self.scope, self.cycle
+    def on_headers_complete(self) -> None:
+        """Begin with a request; its body may be there or not."""
+        if self._hurried():
+            scope = self.scope
+            scope["method"], scope["path"] = "POST", self.url.decode("ascii")
+            scope["raw_path"], scope["query_string"] = self.url, b""
+            exchange = Exchange(self, self.parser.should_keep_alive())
+            self.cycle = exchange
+            self._turn.ask(partial(self._begin, exchange))
+        else:
+            super().on_headers_complete()
+
+    def _hurried(self) -> bool:
+        parser, before = self.parser, self.cycle
+        return (
+            self.server_state.hurried(self.url)
+            and parser.get_method() == b"POST"
+            and parser.get_http_version() == "1.1"
+            and not parser.should_upgrade()
+            and (before is None or before.response_complete)
+        )
+
+    def _begin(self, exchange: Exchange) -> None:
+        """Answer a request; without a task of its own for as long as it waits for nothing."""
+        if not exchange.whole:
+            self._start_asgi_task(exchange, self.app)
+            return
+        work = exchange.run_asgi(self.app)
+        try:
+            waits = work.send(None)
+        except StopIteration:
+            return
+        task = self.loop.create_task(resumed(work, waits))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def on_response_complete(self) -> None:
+        """Go on with what the client has sent meanwhile; the sweep ends what is idle too long."""
+        self._answered += 1
+        if self.pipeline:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+
+    def awaited(self) -> tuple[tuple[str, int], float]:
+        """Return what the client is waited for with, and how many seconds it has."""
+        scope, cycle, number = self.scope, self.cycle, self._answered
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
-            return ("answer", id(cycle)), ANSWER_S
-        if scope is None or "path" not in scope:
-            return ("head", id(scope)), HEAD_S
-        if cycle is not None and cycle.more_body:
-            return ("body", id(cycle)), self.server_state.body_s
-        return None
+            return ("answer", number), ANSWER_S
+        if cycle is None or scope is None or "path" not in scope:
+            return ("head", number), HEAD_S
+        if cycle.response_complete:
+            return ("next", number), IDLE_S
+        if cycle.more_body:
+            return ("body", number), self.server_state.body_s
+        return ("nothing", number), math.inf
 
     def idle(self) -> bool:
         """Return whether it is only kept for another request."""
-        done = self.cycle is not None and self.cycle.response_complete
-        return done and self.awaited() is None
+        return self.awaited()[0][0] == "next"
 
     def give_up(self) -> None:
         """End it: the client was waited for long enough."""
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
             self.transport.abort()
-        elif self.scope is None or self._answering():
+        elif self.scope is None or self.idle() or self._answering():
             self.transport.close()
         else:
             self.cut(408, "TooSlow", "the request did not come in time")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import types
 from collections.abc import (
     Awaitable,
     Callable,
-    Coroutine,
-    Generator,
     Iterable,
     MutableMapping,
 )
@@ -20,6 +17,7 @@ import orjson
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.serving.fields import BadRows
 from reconciler.serving.refusal import Refused
+from reconciler.serving.stepping import resumed
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -74,18 +72,10 @@ async def body(scope: Scope, receive: Receive, most: int, limit_s: float | None 
         return whole
     try:
         async with asyncio.timeout(limit_s):
-            return await _resumed(reading, waits)
+            return await resumed(reading, waits)
     except TimeoutError as error:
         message = f"the body did not come within {limit_s:g} s"
         raise Refused(408, message, reason="TimedOut") from error
-
-
-@types.coroutine
-def _resumed(reading: Coroutine[Any, Any, bytes], waits: Any) -> Generator[Any, Any, bytes]:
-    """Await the rest of a coroutine that has come to a stop at `waits`."""
-    yield waits
-    whole: bytes = yield from reading
-    return whole
 
 
 async def _body(scope: Scope, receive: Receive, most: int) -> bytes:

@@ -28,8 +28,8 @@ from reconciler.adapters.tokens import TokenFile
 from reconciler.serving import lines, table
 from reconciler.serving.access import Door
 from reconciler.serving.answering import Answering
-from reconciler.serving.app import App
-from reconciler.serving.connection import IDLE_S, MOST, Connection, Connections, allow_files
+from reconciler.serving.app import App, hurried
+from reconciler.serving.connection import MOST, Connection, Connections, allow_files
 from reconciler.serving.draining import Draining
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
@@ -81,7 +81,7 @@ class Worker:
         self._ids = Ids()
         self._house = House(self._load, self._changed, self._begins)
         meter = Meter()
-        self._state = Connections(limits.seconds, allow_files(MOST), meter.refused)
+        self._state = Connections(limits.seconds, allow_files(MOST), meter.refused, hurried=hurried)
         self._tls = Renewed(Certificate(**settings.tls)) if settings.tls else None
         file = TokenFile(Path(settings.tokens)) if settings.tokens else None
         door = Door(settings.rules(), file, Rates(settings.rates), meter.limited)
@@ -127,7 +127,6 @@ class Worker:
             ws="none",
             ssl_context_factory=None if self._tls is None else self._context,
             proxy_headers=False,  # whoever connects could name another address
-            timeout_keep_alive=IDLE_S,
             log_level="error",
             lifespan="off",
             log_config=None,

@@ -17,6 +17,7 @@ import uvicorn
 from reconciler.serving.connection import (
     HEAD_BYTES,
     HEAD_S,
+    IDLE_S,
     Connection,
     Connections,
     allow_files,
@@ -196,9 +197,13 @@ def test_connections_that_are_kept_and_answers_that_take_long_are_left_alone() -
             await server.sweep(1000)
             let.set()
             assert await response(line) == (200, 0)
-            await server.sweep(1000)
+            await server.sweep(IDLE_S - 1)
             line[1].write(HELLO)
             assert await response(line) == (200, 0)
+            await server.sweep(IDLE_S - 1)
+            await server.sweep(2)
+            assert await line[0].read() == b""
+            assert server.refused == []
 
     run(test)
 

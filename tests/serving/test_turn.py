@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from reconciler.serving.joining import Joining, Together
+from reconciler.serving.turn import Joining, Turn
 
 
 class Loop:
@@ -55,11 +55,11 @@ class Lines:
 
     def __init__(self) -> None:
         self.loop = Loop()
-        self.together = Together(cast(asyncio.AbstractEventLoop, self.loop))
+        self.turn = Turn(cast(asyncio.AbstractEventLoop, self.loop))
 
     def new(self) -> tuple[Sink, Joining]:
         sink = Sink()
-        return sink, Joining(cast(asyncio.Transport, sink), self.together)
+        return sink, Joining(cast(asyncio.Transport, sink), self.turn)
 
 
 @pytest.fixture
