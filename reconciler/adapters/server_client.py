@@ -18,7 +18,7 @@ import orjson
 
 from reconciler.adapters import server_report
 from reconciler.errors import TransientError
-from reconciler.ports.servers import BUSY, DOWN, REFUSED, Prediction, Report, Row
+from reconciler.ports.servers import BUSY, DENIED, DOWN, REFUSED, Prediction, Report, Row
 
 _CONNECT_S = 0.4
 _ANSWER_S = 2.0
@@ -105,7 +105,7 @@ class ServerClient:
             plain = self._call(endpoint, "GET", "/status", None, {}, _ANSWER_S)
             return server_report.report(endpoint, plain)
         except TransientError as error:
-            return Report(endpoint, away=error.message)
+            return Report(endpoint, away=error.message, denied=error.reason == DENIED)
         except (ValueError, KeyError, TypeError, AttributeError):
             return Report(endpoint, away=f"{endpoint} answers, and is no server of ours")
 
@@ -121,7 +121,8 @@ class ServerClient:
         """Return the JSON of an answer.
 
         Raises:
-            TransientError: `ServerDown`: there is none within the time. `Busy` or `Refused`.
+            TransientError: `ServerDown`: there is none within the time. `Busy`, `Refused`, or
+                `TokenWanted`.
             ValueError: It is no JSON.
         """
         parts = urlsplit(endpoint)
@@ -139,8 +140,7 @@ class ServerClient:
         finally:
             connection.close()
         if answer.status not in (200, 202):
-            reason = BUSY if answer.status in (429, 503, 504) else REFUSED
-            raise TransientError(_refused(endpoint, answer.status, content), reason=reason)
+            raise _refused(endpoint, answer.status, content, shown="Authorization" in sent)
         return orjson.loads(content)
 
 
@@ -158,14 +158,18 @@ def _unheard(endpoint: str, error: Exception) -> str:
     return f"no server answers at {endpoint}: {said}"
 
 
-def _refused(endpoint: str, status: int, content: bytes) -> str:
-    if status in (401, 403):
-        return (
-            f"the server at {endpoint} wants a token of scope admin (status {status}):"
-            " `targets.local.token_env` of params.yaml names the variable that holds it"
-        )
+def _refused(endpoint: str, status: int, content: bytes, *, shown: bool) -> TransientError:
+    """Return what a status means; `shown` says whether a token was sent."""
     try:
-        said = str(orjson.loads(content)["error"])
-    except (ValueError, KeyError, TypeError):
-        said = "without a word"
-    return f"the server at {endpoint} refuses with status {status}: {said:.200}"
+        plain = orjson.loads(content)
+        said, reason = str(plain["error"]), plain.get("reason")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        said, reason = "without a word", None
+    server = f"the server at {endpoint}"
+    if status == 401 or reason == "WrongScope":
+        named = "`targets.local.token_env` of params.yaml names"
+        wants = f"{server} wants a token of scope admin: {named} the variable that holds it"
+        refuses = f"{server} does not take the token whose variable {named}: {said:.200}"
+        return TransientError(refuses if shown else wants, reason=DENIED)
+    message = f"{server} refuses with status {status}: {said:.200}"
+    return TransientError(message, reason=BUSY if status in (429, 503, 504) else REFUSED)

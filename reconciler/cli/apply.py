@@ -19,7 +19,6 @@ from reconciler.controller.telling import everyone
 from reconciler.core.naming import some
 from reconciler.core.plan_file import KeptPlan
 from reconciler.core.standing import Standing
-from reconciler.core.target_plan import UNHEARD
 from reconciler.errors import ReconcilerError, UsageError
 
 
@@ -157,7 +156,7 @@ def _report(console: Console, standings: Mapping[str, Standing], told: set[tuple
         line = f"{mark} {some(names)}: {reason}: {why}"
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     if unserved := {name: why for name, s in standings.items() if (why := s.unserved)}:
-        line = f"… {some(list(unserved))}: {next(iter(unserved.values()))}; {UNHEARD}"
+        line = f"… {some(list(unserved))}: {next(iter(unserved.values()))}"
         console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     count = len(standings)
     if rolling and not wrong:

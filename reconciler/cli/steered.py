@@ -7,7 +7,7 @@ import sys
 from reconciler.adapters.layout import UPSTREAM
 from reconciler.cli.subject import Subject
 from reconciler.controller.steering import Done
-from reconciler.core.target_plan import AT_REST, UNHEARD, Fault
+from reconciler.core.target_plan import AT_REST, HINTS
 
 
 def tell(about: Subject, done: Done | None, said: str) -> int:
@@ -33,8 +33,8 @@ def tell(about: Subject, done: Done | None, said: str) -> int:
         sys.stderr.write(f"error: its target could not follow: {served.message}\n")
         sys.stderr.write(f"hint: `reconciler apply {about.name}` tries again\n")
         return 1
-    if served.reason == Fault.NOT_SERVED:
-        sys.stdout.write(f"{served.message}; {UNHEARD}\n")
+    if served.reason in HINTS:
+        sys.stdout.write(f"{served.message}; {HINTS[served.reason]}\n")
         return 0
     sys.stdout.write(f"its target serves version {done.after.champion.number} now\n")
     return 0

@@ -26,7 +26,7 @@ from reconciler.adapters.targets import LOCAL, open_servers
 from reconciler.controller.workspace import Workspace
 from reconciler.core import compilation
 from reconciler.core.runtime import LIBRARIES, mismatches
-from reconciler.core.target_plan import UNHEARD
+from reconciler.core.target_plan import HINTS, Fault
 from reconciler.errors import ReconcilerError, TransientError
 from reconciler.spec.params import Params
 
@@ -229,7 +229,8 @@ def _servers(patient: Patient) -> Iterator[Finding]:
         return
     for report in open_servers(settings or {}, patient.workspace.base).look():
         if report.away:
-            yield Finding("servers", Level.WARN, report.away, UNHEARD)
+            fault = Fault.DENIED if report.denied else Fault.NOT_SERVED
+            yield Finding("servers", Level.WARN, report.away, HINTS[fault])
             continue
         count = len(report.models)
         what = f"{report.endpoint} serves {count} model{'' if count == 1 else 's'}"

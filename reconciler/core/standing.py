@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.core.conditions import Condition, ConditionType, Health, Sync, Truth
 from reconciler.core.plan import Plan
-from reconciler.core.target_plan import AT_REST, ROLLING, ROLLING_STALLED, Fault, TargetPlan
+from reconciler.core.target_plan import AT_REST, HINTS, ROLLING, ROLLING_STALLED, Fault, TargetPlan
 
 #: Reasons of a release plan that is at rest because all is as declared.
 GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewhere"})
@@ -52,9 +52,9 @@ class Standing:
 
     @property
     def unserved(self) -> str:
-        """Return that it is released and nobody is there to serve it; empty where that is not."""
-        found = (one.message for one in self.conditions if one.reason == Fault.NOT_SERVED)
-        return next(found, "")
+        """Return why nobody is seen to serve what is released, and what to do; else nothing."""
+        found = (one for one in self.conditions if one.reason in HINTS)
+        return next((f"{one.message}; {HINTS[one.reason]}" for one in found), "")
 
     @property
     def rolling_out(self) -> bool:
@@ -85,7 +85,7 @@ def standing(release: Plan, target: TargetPlan, champion: str | None, now: datet
 
 
 def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
-    if target.reason in ("RecordCorrupt", "Unknown"):
+    if target.reason in ("RecordCorrupt", "Unknown", Fault.DENIED):
         return Health.UNKNOWN
     if champion is None:
         if target.reason not in AT_REST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -12,6 +13,8 @@ class Fault(StrEnum):
 
     NOT_SERVED = "NotServed"
     """No server has ever answered."""
+    DENIED = "TokenWanted"
+    """A server is there, and tells us nothing: it asks for a token that we have not."""
     SERVER_DOWN = "ServerDown"
     LOADING = "Loading"
     """Not an error: a server has heard of it, and is not done yet."""
@@ -25,16 +28,19 @@ class Fault(StrEnum):
     BUNDLE_DAMAGED = "BundleDamaged"
 
 
+#: What to do where it cannot be seen that anybody serves what is released, by the fault.
+HINTS: Mapping[str, str] = {
+    Fault.NOT_SERVED: "`reconciler serve` starts a server, `reconciler up` a daemon beside it",
+    Fault.DENIED: "`reconciler token create NAME --scope admin` makes one, at the server",
+}
 #: Reasons of a target plan that is at rest: the target does what the record says, or nobody is
-#: there to do it.
-AT_REST = frozenset({"Settled", "NotReleased", Fault.NOT_SERVED.value})
+#: there to do it, or to tell of it.
+AT_REST = frozenset({"Settled", "NotReleased", *HINTS})
 #: Reasons of a target that is at rest while a challenger gets its share: it goes on by itself, or
 #: waits for a person.
 ROLLING, ROLLING_STALLED = "RollingOut", "RolloutStalled"
-#: What to do where no server is.
-UNHEARD = "`reconciler serve` starts a server, `reconciler up` a daemon beside it"
 #: What only waiting helps with.
-_WAITS = (Fault.NOT_SERVED, Fault.SERVER_DOWN, Fault.LOADING)
+_WAITS = (Fault.NOT_SERVED, Fault.DENIED, Fault.SERVER_DOWN, Fault.LOADING)
 _LOADED_IN = timedelta(seconds=1)
 
 
@@ -88,7 +94,7 @@ class TargetPlan:
     @property
     def faulty(self) -> bool:
         """Return whether something is wrong that a while may mend."""
-        return self.reason in (*COUNTED, Fault.NOT_SERVED)
+        return self.reason in (*COUNTED, *HINTS)
 
     @property
     def heals(self) -> bool:
@@ -123,7 +129,7 @@ def _fault(champion: str, seen: Seen) -> Fault | None:
 
 
 def _healing(champion: str, seen: Seen, fault: Fault) -> TargetPlan:
-    message, missing = seen.detail, seen.digest is None
+    message, missing = seen.detail, seen.digest is None and fault is not Fault.DENIED
     if fault is Fault.BUNDLE_DAMAGED:
         message = f"what is served is damaged: {seen.detail}"
     if fault is Fault.LOADING:

@@ -13,7 +13,7 @@ from reconciler.core.plan import Desired, Invalid, Plan
 from reconciler.core.record import Outcome, Record, Version
 from reconciler.core.standing import GOOD
 from reconciler.core.steering import failures
-from reconciler.core.target_plan import AT_REST, UNHEARD, Fault, TargetPlan
+from reconciler.core.target_plan import AT_REST, HINTS, Fault, TargetPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,10 @@ def _resting(facts: Facts) -> Why | None:
             then,
             target.reason,
         )
-    if target.reason == Fault.NOT_SERVED:
-        waits = f"waits for a server: version {number} is released, and {target.message}"
-        return _why(facts, waits, facts.decided, UNHEARD, target.reason)
+    if target.reason in HINTS:
+        what = "a token" if target.reason == Fault.DENIED else "a server"
+        waits = f"waits for {what}: version {number} is released, and {target.message}"
+        return _why(facts, waits, facts.decided, HINTS[target.reason], target.reason)
     waits = f"waits for nothing: version {number} is in production {facts.plan.message}"
     return _why(facts, waits, facts.decided, "a commit that changes it would change that")
 

@@ -104,6 +104,8 @@ class Report:
     A boot is one run of one worker; its id never comes back. Those that have ended stay listed
     for as long as their server runs.
     """
+    denied: bool = False
+    """Whether nothing is known because it asks for a token that we have not."""
     behind: str = ""
     """Why it does not follow the records at the moment, as a sentence; empty: it does."""
 
@@ -120,8 +122,8 @@ class Servers(Protocol):
         ...
 
 
-#: Reasons of what goes wrong with a server: it does not answer, not now, or not that.
-DOWN, BUSY, REFUSED = "ServerDown", "Busy", "Refused"
+#: Reasons of what goes wrong with a server: it does not answer, not now, not that, or not to us.
+DOWN, BUSY, REFUSED, DENIED = "ServerDown", "Busy", "Refused", "TokenWanted"
 #: The fields of a row, as clients send them.
 Row = Mapping[str, Any]
 
@@ -150,7 +152,7 @@ class Tended(Servers, Protocol):
             unless: Nothing is loaded where the bundle of this digest answers already.
 
         Raises:
-            TransientError: `DOWN`, `BUSY` or `REFUSED`.
+            TransientError: `DOWN`, `BUSY`, `REFUSED` or `DENIED`.
         """
         ...
 
@@ -158,6 +160,6 @@ class Tended(Servers, Protocol):
         """Return what a server answers to rows; that counts in no statistic of its.
 
         Raises:
-            TransientError: `DOWN`, `BUSY` or `REFUSED`.
+            TransientError: `DOWN`, `BUSY`, `REFUSED` or `DENIED`.
         """
         ...

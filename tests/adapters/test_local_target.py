@@ -71,6 +71,21 @@ def test_no_server_was_ever_there_or_all_are_gone_or_one_is(world: World) -> Non
     )  # fmt: skip
 
 
+def test_a_server_that_wants_a_token_is_there_and_no_other_fault_is_seen_of_it(
+    world: World,
+) -> None:
+    world.a.denies = world.b.denies = True
+    seen = world.seen()
+    assert (seen.fault, seen.digest) == (Fault.DENIED, None)
+    assert seen.detail == "http://a wants a token; http://b wants a token"
+    world.target.mend("wine", "one")
+    assert world.servers.reloaded == []
+    world.b.denies = False
+    assert (world.seen().fault, world.seen().digest) == (Fault.DENIED, "one")
+    world.a.denies, world.a.down, world.b.down = False, True, True
+    assert world.seen().fault is Fault.SERVER_DOWN, "it was there before"
+
+
 def test_a_wrong_version_after_it_was_right_is_drift_and_that_server_is_mended(
     world: World,
 ) -> None:

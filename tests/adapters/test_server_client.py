@@ -19,7 +19,7 @@ from reconciler.adapters.targets.local import LocalTarget
 from reconciler.bundle.golden import Examples
 from reconciler.core.target_plan import Fault
 from reconciler.errors import TransientError
-from reconciler.ports.servers import BUSY, DOWN, REFUSED, State, Tended
+from reconciler.ports.servers import BUSY, DENIED, DOWN, REFUSED, State, Tended
 from tests.serving.fake import FakeServer, FakeServers
 from tests.serving.running import serving
 from tests.serving.shelf import Shelf
@@ -164,6 +164,32 @@ def test_whoever_does_not_speak_as_our_servers_do_is_away(
         (report,) = ServerClient([server.endpoint]).look()
     assert words in report.away
     assert report.models == {}
+    assert report.denied == (status == 401)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "reason", "words"),
+    [
+        (401, b'{"error": "there is no such token", "reason": "Unauthorized"}', DENIED,
+         "does not take the token whose variable `targets.local.token_env` of params.yaml names: "
+         "there is no such token"),
+        (403, b'{"error": "this needs admin", "reason": "WrongScope"}', DENIED, "needs admin"),
+        (401, b"go away", DENIED, "without a word"),
+        (403, b'{"error": "Host is not this server", "reason": "ForeignHost"}', REFUSED,
+         "status 403: Host is not this server"),
+        (403, b"[]", REFUSED, "without a word"),
+    ],
+)  # fmt: skip
+def test_a_token_that_is_not_taken_is_told_from_other_refusals(
+    status: int, said: bytes, reason: str, words: str
+) -> None:
+    with odd(status, said) as server:
+        client = ServerClient([server.endpoint], "s3cret")
+        (report,) = client.look()
+        with pytest.raises(TransientError) as caught:
+            client.predict(server.endpoint, "m", [{"a": 1.0}])
+    assert (caught.value.reason, report.denied) == (reason, reason == DENIED)
+    assert words in report.away
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,21 @@ def test_a_server_that_is_gone_is_asked_again_and_its_return_is_counted(tended: 
     assert tended.healed() == ["ServerDown"]
 
 
+def test_a_server_that_wants_a_token_is_not_taken_for_dead(tended: Tended) -> None:
+    tended.released()
+    tended.server.denies = True
+    tended.later(1.1)
+    stands = tended.stands()
+    assert (stands.health, stands.reason) == (Health.UNKNOWN, "TokenWanted")
+    assert stands.as_declared
+    assert "reconciler token create" in stands.unserved
+    assert "reconciler serve" not in stands.unserved
+    assert tended.told().count("TokenWanted") == 1
+    tended.server.denies = False
+    tended.later(2.1)
+    assert (tended.stands().health, tended.stands().unserved) == (Health.HEALTHY, "")
+
+
 def test_a_version_that_a_server_is_slow_to_load_is_on_its_way_and_then_a_fault(
     tended: Tended,
 ) -> None:
@@ -131,5 +146,6 @@ def test_an_apply_without_a_server_releases_and_has_nothing_left_to_do(tended: T
     tended.server.down = True
     stands = tended.world.apply(MODEL)["m"]
     assert stands.as_declared
-    assert stands.unserved == "nobody serves it yet: no server answers at http://a"
+    assert stands.unserved.startswith("nobody serves it yet: no server answers at http://a; ")
+    assert "`reconciler serve` starts a server" in stands.unserved
     assert tended.world.target.observe("m") is None

@@ -46,7 +46,7 @@ def test_every_fault_is_named_and_only_what_loading_anew_may_mend_is_acted_on(
     assert plan.heals == (fault in HEALED)
     assert plan.faulty == (fault is not Fault.LOADING)
     assert (plan.requeue_after is not None) == (fault is Fault.LOADING)
-    assert plan.missing == (digest is None and fault is not Fault.LOADING)
+    assert plan.missing == (digest is None and fault not in (Fault.LOADING, Fault.DENIED))
 
 
 def test_a_fault_at_a_model_that_is_released_no_more_does_not_matter() -> None:

@@ -116,6 +116,18 @@ def test_a_released_version_that_is_not_served_waits_for_its_target() -> None:
     assert "`reconciler apply wine` brings it there" in sentence
 
 
+@pytest.mark.parametrize(
+    ("reason", "what", "then"),
+    [("NotServed", "a server", "`reconciler serve`"), ("TokenWanted", "a token", "token create")],
+)
+def test_a_server_that_is_away_is_told_from_one_that_wants_a_token(
+    reason: str, what: str, then: str
+) -> None:
+    sentence = said(Plan("Settled"), RELEASED, target=TargetPlan(reason, "so it is"))
+    assert f"waits for {what}: version 1 is released, and so it is" in sentence
+    assert then in sentence
+
+
 def test_a_rollout_says_how_far_it_is_and_how_it_may_be_ended() -> None:
     passed = Plan("Passed", "the gate let it through", (Challenge("2"),))
     assert "waits to be rolled out: the gate let it through" in said(passed, RELEASED)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.errors import TransientError
 from reconciler.ports.servers import (
     BUSY,
+    DENIED,
     DOWN,
     REFUSED,
     Answering,
@@ -34,6 +35,8 @@ class FakeServer:
     behind: str = ""
     """Why it does not follow the records."""
     busy: bool = False
+    denies: bool = False
+    """Whether it asks for a token that nobody has."""
     stuck: bool = False
     """Whether loading anew helps nothing."""
     answers: str = ""
@@ -89,12 +92,16 @@ class FakeServers:
         server = self.servers.get(endpoint)
         if server is None or server.down:
             raise TransientError(f"no server answers at {endpoint}", reason=DOWN)
+        if server.denies:
+            raise TransientError(f"{endpoint} wants a token", reason=DENIED)
         return server
 
     def _report(self, endpoint: str) -> Report:
         server = self.servers[endpoint]
         if server.down:
             return Report(endpoint, away=f"no server answers at {endpoint}")
+        if server.denies:
+            return Report(endpoint, away=f"{endpoint} wants a token", denied=True)
         return Report(
             endpoint, commit="c", ready=server.ready, behind=server.behind,
             models=dict(server.serves),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.target_plan import Fault
 from reconciler.errors import ReconcilerError, TransientError
-from reconciler.ports.servers import BUSY, DOWN, Prediction, Report, Serves, State, Tended
+from reconciler.ports.servers import BUSY, DENIED, DOWN, Prediction, Report, Serves, State, Tended
 from reconciler.ports.targets import Served
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ Golden = Callable[[str], "Examples | None"]
 GRACE_S = 5.0
 _WORST = (
     Fault.WRONG_ANSWER, Fault.WRONG_VERSION, Fault.MODEL_MISSING, Fault.NOT_LOADED,
-    Fault.BUNDLE_DAMAGED, Fault.SERVER_DOWN, Fault.LOADING, None,
+    Fault.BUNDLE_DAMAGED, Fault.SERVER_DOWN, Fault.DENIED, Fault.LOADING, None,
 )  # fmt: skip
+_UNASKED = {DOWN: Fault.SERVER_DOWN, DENIED: Fault.DENIED}
 _LATE = frozenset({Fault.WRONG_VERSION, Fault.MODEL_MISSING})
 
 
@@ -63,7 +64,11 @@ class LocalTarget:
         """Return what answers for `model` where that is furthest from `wanted`."""
         reports = self._servers.look()
         up = [report for report in reports if not report.away]
-        self._met = self._met or bool(up)
+        denied = any(report.denied for report in reports)
+        self._met = self._met or bool(up) or denied
+        if denied and not up:
+            detail = _away(reports, met=True)
+            return Served(None, intact=False, detail=detail, fault=Fault.DENIED)
         if not up:
             fault = Fault.SERVER_DOWN if self._met else Fault.NOT_SERVED
             return Served(None, intact=False, detail=_away(reports, self._met), fault=fault)
@@ -104,7 +109,8 @@ class LocalTarget:
 
     def _at(self, report: Report, model: str, wanted: str) -> Served:
         if report.away:
-            return Served(None, intact=False, detail=report.away, fault=Fault.SERVER_DOWN)
+            away = Fault.DENIED if report.denied else Fault.SERVER_DOWN
+            return Served(None, intact=False, detail=report.away, fault=away)
         serves = report.models.get(model)
         fault, detail = _fault(report, serves, wanted)
         champion = serves.champion if serves else None
@@ -133,8 +139,7 @@ class LocalTarget:
         except TransientError as error:
             if error.reason == BUSY:
                 return None, ""
-            down = error.reason == DOWN
-            return (Fault.SERVER_DOWN if down else Fault.WRONG_ANSWER), error.message
+            return _UNASKED.get(error.reason, Fault.WRONG_ANSWER), error.message
         said = _differs(examples, answer) if answer.version == version else ""
         return (Fault.WRONG_ANSWER if said else None), said
 
