@@ -129,6 +129,15 @@ class Door:
             raise
         return token.name
 
+    def trusts(self, authorization: bytes | None) -> bool:
+        """Return whether who asks may have it count nowhere: where tokens are asked for, an admin.
+
+        Others could hide from a rollout what it is judged by.
+        """
+        if not self.closed or self._beside(authorization):
+            return True
+        return authorization is not None and self._bearer(authorization).allows(Right.ADMIN)
+
     def _beside(self, authorization: bytes | None) -> bool:
         """Return whether the daemon beside us asks: it may ask for everything, at any rate."""
         if not self._own or authorization is None or authorization[:7].lower() != _BEARER:

@@ -35,10 +35,11 @@ def code(ask: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("guarded")
     tokens = TokenFile(folder / "tokens.json")
-    for name, secret, rate in (("quick", "s1", None), ("slow", "s2", 0.01)):
-        tokens.add(
-            Token(name, Right.PREDICT, sha256(secret.encode()).hexdigest(), 0, "", rate=rate)
-        )
+    predict, admin = Right.PREDICT, Right.ADMIN
+    for name, right, secret, rate in (
+        ("quick", predict, "s1", None), ("slow", predict, "s2", 0.01), ("ops", admin, "s4", None),
+    ):  # fmt: skip
+        tokens.add(Token(name, right, sha256(secret.encode()).hexdigest(), 0, "", rate=rate))
     with crew(tokens=str(tokens.path)) as found:
         found.serve(route(made(folder / "1")))
         yield found
@@ -76,6 +77,19 @@ def test_a_token_that_asks_too_often_is_refused(stub: Any) -> None:
     found, said = code(lambda: stub.ModelInfer(request(), metadata=slow))
     assert found is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "more than 0.01 requests a second" in said
+
+
+def test_only_an_admin_may_send_what_counts_nowhere(
+    guarded: Running, stub: Any, tmp_path: Path
+) -> None:
+    entry = made(tmp_path / "2", 3.0, version=2)
+    guarded.serve(route(entry), commit="c2")
+    for secret in ("s4", "s1"):
+        metadata = [("authorization", f"Bearer {secret}"), ("x-reconciler-probe", "1")]
+        stub.ModelInfer(request(), metadata=metadata)
+    until(lambda: any(entry.digest in boot["m"] for boot in guarded.crew.counts().values()))
+    tallies = [boot["m"][entry.digest] for boot in guarded.crew.counts().values()]
+    assert [tally["requests"] for tally in tallies] == [1]
 
 
 def test_it_is_served_over_tls_and_a_renewed_certificate_is_taken_up(tmp_path: Path) -> None:

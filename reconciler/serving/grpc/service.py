@@ -119,7 +119,8 @@ class Service:
             request.model_version or None,
             text(context, "x-request-key") or number,
             asked.rows,
-            probe=metadata(context, "x-reconciler-probe") is not None,
+            probe=metadata(context, "x-reconciler-probe") is not None
+            and self._shop.door.trusts(metadata(context, "authorization")),
         )
 
         def work(loaded: Loaded) -> Predictions:
