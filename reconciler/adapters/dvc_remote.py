@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import re
 import tempfile
@@ -45,6 +46,12 @@ class Remote:
         self._limit_s = limit_s
         self._cancel = cancel
         self._outage = Outage()
+
+    def until(self, cancel: threading.Event) -> Remote:
+        """Return the same remote, each call of which ends once an event is set."""
+        other = copy.copy(self)
+        other._cancel = cancel
+        return other
 
     @property
     def configured(self) -> bool:

@@ -29,6 +29,7 @@ from reconciler.cli.sourcing import Polling, Source
 from reconciler.cli.wiring import Site, mirrored, open_site
 from reconciler.controller.events import Happened
 from reconciler.serving import succession
+from reconciler.serving.bringing import Bringing
 from reconciler.serving.crew import Crew
 from reconciler.serving.grpc.port import place
 from reconciler.serving.limits import Limits
@@ -173,7 +174,7 @@ def _made(
         _hearing(totals, log, lambda: server.heard()),
         lambda model, unless: server.reload(model, unless),
     )
-    stock = Stock(source.fetch, source.gather, tell)
+    stock = Stock(source.fetch, Bringing(source.bring, lambda: server.wake()), tell)
     server = Server(source, stock, crew, tell, ready, request.interval_s)
     return server, crew
 

@@ -7,12 +7,15 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from reconciler.adapters import dvc_config
+from reconciler.adapters.cache import Cache
+from reconciler.adapters.dvc_remote import Remote
 from reconciler.adapters.home import furnished
 from reconciler.adapters.mirror import Mirror
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.cli.wiring import Site
 from reconciler.controller.events import Happened, Listen
-from reconciler.core.record import Record, Version
+from reconciler.core.record import Version
 from reconciler.errors import TransientError, UsageError
 
 #: Looks are spread by so much, so that many servers do not ask a remote at one moment.
@@ -34,7 +37,7 @@ def following(state: Path | None, url: str, branch: str | None) -> Mirror:
 
 
 class Source:
-    """The records of a repository, and the bundles that they name; one thread asks.
+    """The records of a repository, and the bundles that they name; one thread asks, but to bring.
 
     Args:
         site: The repository.
@@ -44,6 +47,7 @@ class Source:
 
     def __init__(self, site: Site, *, own: bool) -> None:
         self._site = site
+        self._remote = Remote(site.root)
         self._own = own
         self._at: str | None = None
 
@@ -58,12 +62,12 @@ class Source:
 
     def fetch(self, version: Version, damaged: Callable[[str], None]) -> Path:
         """Return a folder with a version's bundle, see `Stock`."""
-        return self._site.artifacts.bundle(version, damaged)
+        return self._site.held.bundle(version, damaged)
 
-    def gather(self, records: Sequence[Record]) -> None:
-        """Bring the bundles of several records nearer at once, see `Stock`."""
-        if records:  # without any, nothing says yet where bundles come from
-            self._site.artifacts.gather(records)
+    def bring(self, digests: Sequence[str], cancel: threading.Event) -> None:
+        """Bring bundles from the DVC remote into the cache, see `Bringing`; from any thread."""
+        root = self._site.root
+        Cache(dvc_config.cache_dir(root), self._remote.until(cancel).fetch).bring(digests)
 
 
 class Polling:

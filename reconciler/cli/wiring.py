@@ -131,6 +131,16 @@ class Site:
         cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
         return Artifacts(cache, self.workspace.bundles, installed(LIBRARIES))
 
+    @cached_property
+    def held(self) -> Artifacts:
+        """What versions point to, as far as it is on this machine."""
+        from reconciler.adapters import dvc_config
+        from reconciler.adapters.cache import Cache
+        from reconciler.controller.artifacts import Artifacts
+
+        cache = Cache(dvc_config.cache_dir(self.root))
+        return Artifacts(cache, self.workspace.bundles, installed(LIBRARIES))
+
     def share(self) -> int | None:
         """Push what is kept to a DVC remote that the records do not name yet; see `share`."""
         from reconciler.adapters import dvc_config

@@ -78,7 +78,7 @@ class House:
         self.commit: str | None = None
         """The commit whose records are served, as far as they can be."""
         self.ready = False
-        """Whether all of a table was gone through."""
+        """Whether all of a whole table was gone through."""
 
     def standing(self, model: str) -> Standing:
         """Return what answers for a model; Refused where nothing does."""
@@ -147,7 +147,7 @@ class House:
             if table is not self._wanted:
                 return False
         self.commit = table.commit
-        self.ready = True
+        self.ready = self.ready or table.whole
         self._changed()
         return True
 

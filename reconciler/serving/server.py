@@ -76,6 +76,8 @@ class Server:
         self._turn = threading.Condition()
         self._asked: dict[str, bool] = {}
         """Models that are asked to be looked at, and whether to be loaded anew as well."""
+        self._anew: set[str] = set()
+        """Models that are loaded anew once their bundles are here."""
         self._began = self._ended_looks = 0
         """How many looks have begun and ended."""
         self._thread = threading.Thread(target=self._follow, name="records", daemon=True)
@@ -93,6 +95,7 @@ class Server:
         """Follow no more."""
         self._ended = True
         self._hint.set()
+        self._stock.end()
         if self._thread.is_alive():
             self._thread.join(1.0)
 
@@ -126,9 +129,13 @@ class Server:
             number = self._began + 1
             self._hint.set()
             left = until - time.monotonic()
-            if not self._turn.wait_for(lambda: self._ended_looks >= number, left):
+            if not self._turn.wait_for(lambda: self._has_looked(number, model), left):
                 return False
         return self._crew.settle(max(until - time.monotonic(), 0.0))
+
+    def _has_looked(self, number: int, model: str) -> bool:
+        """Return whether a look is over, and so is what it has had fetched for a model."""
+        return self._ended_looks >= number and model not in self._stock.coming
 
     def _answers(self, model: str, digest: str) -> bool:
         found = [house.get("models", {}).get(model) for house in self._crew.loaded()]
@@ -146,6 +153,10 @@ class Server:
         every = self._crew.loaded()
         houses = [house for house in every if house]
         models = _summed(houses)
+        for name, coming in dict(self._stock.coming).items():
+            model = models.setdefault(name, {"champion": None, "challenger": None, "failed": None})
+            if model.get("state", "ready") == "ready":
+                model |= {"state": "loading", "detail": str(coming)}
         for name, trouble in dict(self._stock.troubles).items():
             model = models.setdefault(name, {"champion": None, "challenger": None})
             model |= {
@@ -192,8 +203,11 @@ class Server:
             self._hint.clear()
 
     def _pause_s(self) -> float:
-        """Return the seconds until a look that went wrong is taken again."""
-        return _PAUSE_S * 2 ** min(self._wrong - 1, 10) if self._wrong else self._interval_s
+        """Return the seconds until a look that went wrong is taken again, or a fetch is overdue."""
+        if self._wrong:
+            return float(_PAUSE_S * 2 ** min(self._wrong - 1, 10))
+        due = self._stock.due_s()
+        return self._interval_s if due is None else due
 
     def _looked(self, asked: Mapping[str, bool], *, verify: bool) -> ReconcilerError | None:
         """Take a look, and return why it went wrong, having told so; None: it did not."""
@@ -209,11 +223,17 @@ class Server:
 
     def _look(self, asked: Mapping[str, bool], *, verify: bool) -> None:
         table = self._stock.table(self._records.read(), verify=verify, of=asked)
-        for name, trouble in self._stock.troubles.items():
-            self._say(name, trouble.reason, f"{name}: {trouble.message}")
-        for name in self._said.keys() - self._stock.troubles.keys() - {""}:
+        wrong = {
+            **{n: ("FetchOverdue", str(c)) for n, c in self._stock.coming.items() if c.overdue},
+            **{n: (t.reason, t.message) for n, t in self._stock.troubles.items()},
+        }
+        for name, (reason, message) in wrong.items():
+            self._say(name, reason, f"{name}: {message}")
+        for name in self._said.keys() - wrong.keys() - {""}:
             del self._said[name]
-        again = frozenset(model for model, anew in asked.items() if anew)
+        self._anew.update(model for model, anew in asked.items() if anew)
+        again = frozenset(self._anew - self._stock.coming.keys())
+        self._anew -= again
         if table != self._table or self._stock.troubles or again or (verify and self._failed()):
             self._table = table
             self._crew.serve(table, again)

@@ -42,6 +42,8 @@ class Table:
     routes: Mapping[str, Route] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
     """Models that are released and have no route, for their bundles are not to be had: why."""
+    whole: bool = True
+    """Whether it has all that can be had; False: a server begins, and some is on its way."""
 
     def plain(self) -> dict[str, Any]:
         """Return it in JSON's own types."""
@@ -49,13 +51,14 @@ class Table:
             "commit": self.commit,
             "routes": {name: asdict(route) for name, route in self.routes.items()},
             "lacking": dict(self.lacking),
+            "whole": self.whole,
         }
 
 
 def from_plain(value: Mapping[str, Any]) -> Table:
     """Return the table of which `plain` was made."""
     routes = {name: _route(route) for name, route in value["routes"].items()}
-    return Table(value["commit"], routes, value["lacking"])
+    return Table(value["commit"], routes, value["lacking"], value["whole"])
 
 
 def _route(value: Mapping[str, Any]) -> Route:

@@ -9,6 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reconciler.adapters import dvc_config
 from reconciler.adapters.deployed import DeployedStore
 from reconciler.adapters.git import Git
 from reconciler.core import record as records
@@ -40,6 +41,19 @@ class Shelf:
         self.cache = root / ".dvc" / "cache" / "files" / "md5"
         self.store = DeployedStore(Git.open(root), window_s=0.0)
         self.factors: dict[int, float] = {}
+
+    def share(self, url: str | Path) -> None:
+        """Name a default DVC remote, in the repository and on the branch of records."""
+        text = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {url}\n"
+        (self.root / ".dvc" / "config").write_text(text)
+        self.store = DeployedStore(
+            Git.open(self.root), window_s=0.0, remotes=lambda: dvc_config.remotes(self.root)
+        )
+
+    def lose(self, version: Version) -> None:
+        """Take a version's bundle out of the cache."""
+        assert version.bundle is not None
+        (self.cache / version.bundle.md5[:2] / version.bundle.md5[2:]).unlink()
 
     def version(self, number: int, factor: float, *, limit: int | None = None,
                 drag: int = 0, model: str = "m") -> Version:  # fmt: skip

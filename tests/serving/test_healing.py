@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters import dvc_config
-from reconciler.adapters.deployed import DeployedStore
-from reconciler.adapters.git import Git
 from reconciler.adapters.server_client import ServerClient
 from reconciler.adapters.targets.local import LocalTarget
 from reconciler.ports.targets import Served
@@ -124,12 +121,8 @@ def test_a_server_far_away_that_is_late_is_told_of_a_release_and_need_not_wait_f
     tmp_path: Path,
 ) -> None:
     shelf = Shelf(tmp_path / "host")
-    remote = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {tmp_path}/store\n"
-    (shelf.root / ".dvc" / "config").write_text(remote)
+    shelf.share(tmp_path / "store")
     shelf.cache = tmp_path / "store" / "files" / "md5"
-    shelf.store = DeployedStore(
-        Git.open(shelf.root), window_s=0.0, remotes=lambda: dvc_config.remotes(shelf.root)
-    )
     shelf.release(shelf.version(1, 2.0))
     (tmp_path / "here").mkdir()
     options = ("--repo", f"file://{shelf.root}", "--state", "state", "--poll", "3600")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from reconciler.adapters import dvc_config
-from reconciler.adapters.deployed import DeployedStore
-from reconciler.adapters.git import Git
 from tests.processes import gone
 from tests.serving.running import Running, ask, serving
 from tests.serving.shelf import Shelf
@@ -62,16 +60,51 @@ def test_a_server_picks_up_the_first_release_and_its_workers_end_soon_after_it_i
         assert gone(workers, 5.0)
 
 
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Give the address of a remote that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as found:  # the system accepts, nobody reads
+        yield f"http://127.0.0.1:{found.getsockname()[1]}/store"
+
+
+def test_a_remote_that_never_answers_holds_up_no_other_model_and_is_given_up_at_the_end(
+    tmp_path: Path, silent: str
+) -> None:
+    shelf = Shelf(tmp_path / "repo")
+    shelf.share(silent)
+    shelf.release(shelf.version(1, 2.0))
+    shelf.release(shelf.version(1, 3.0, model="n"), "n")
+    with serving(shelf.root) as server:
+        server.until(1)
+        away = shelf.version(2, 4.0)
+        shelf.lose(away)
+        shelf.release(away)
+        until(lambda: server.status()["models"]["m"]["state"] == "loading")
+        shelf.release(shelf.version(2, 5.0, model="n"), "n")
+        began = time.monotonic()
+        server.until(2, model="n")
+        assert time.monotonic() - began < 2.0
+        shelf.back(1, "n")
+        server.until(1, model="n")
+        assert time.monotonic() - began < 4.0
+
+        served = server.status()["models"]["m"]
+        assert served["detail"].startswith("version 2 is being fetched (since ")
+        assert (served["champion"]["version"], served["failed"]) == (1, None)
+        process = psutil.Process(server.child.pid)
+        until(lambda: any("fetch" in child.cmdline() for child in process.children()))
+        under = process.children(recursive=True)
+        server.child.send_signal(signal.SIGTERM)
+        assert server.child.wait(5) == 0
+        assert gone(under, 1.0)
+
+
 def test_a_server_elsewhere_needs_the_records_and_the_dvc_remote_and_goes_on_without_them(
     tmp_path: Path,
 ) -> None:
     shelf = Shelf(tmp_path / "host")
-    remote = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {tmp_path}/store\n"
-    (shelf.root / ".dvc" / "config").write_text(remote)
+    shelf.share(tmp_path / "store")
     shelf.cache = tmp_path / "store" / "files" / "md5"
-    shelf.store = DeployedStore(
-        Git.open(shelf.root), window_s=0.0, remotes=lambda: dvc_config.remotes(shelf.root)
-    )
     shelf.release(shelf.version(1, 2.0))
     away = tmp_path / "away"
     options = ("--repo", f"file://{shelf.root}", "--state", "state", "--poll", "0.3")

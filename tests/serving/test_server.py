@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import pytest
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.core import record as records
 from reconciler.core.record import Outcome, Pointer, Record, Version
+from reconciler.errors import TerminalError, TransientError
+from reconciler.serving import bringing
 from reconciler.serving import server as module
+from reconciler.serving.bringing import Bringing
 from reconciler.serving.server import Server
-from reconciler.serving.stock import Stock
-from tests.serving.bundles import made
+from reconciler.serving.stock import ABSENT, Stock
+from tests.serving import bundles
 from tests.serving.crews import crew, until
 from tests.serving.shelf import NOW
 
@@ -29,12 +33,16 @@ class Shelf:
         self.read_fails: Exception | None = None
         self.fetch_fails: dict[str, Exception] = {}
         """By digest."""
+        self.away: set[str] = set()
+        """Digests of bundles that only the remote has."""
+        self.answers = threading.Event()
+        """Whether the remote does."""
         self.told: list[tuple[str, str]] = []
 
     def release(self, model: str, number: int) -> str:
         """Make a new version the champion, and return its bundle's digest."""
-        factor = float(ord(model) + number)  # so that no two bundles are alike
-        entry = made(self._place / f"{model}-{number}", factor, version=number)
+        factor = float(10 * ord(model) + number)  # so that no two bundles are alike
+        entry = bundles.made(self._place / f"{model}-{number}", factor, version=number)
         version = Version(
             number=number, outcome=Outcome.RELEASED, fingerprint=f"{model}{number}",
             revision="0" * 40, created=NOW,
@@ -47,6 +55,12 @@ class Shelf:
         self._commits += 1
         return entry.digest
 
+    def back(self, model: str, number: int) -> None:
+        """Make an earlier version the champion again."""
+        after = records.promote(self._known[model], number, "0" * 40)
+        self._known = {**self._known, model: after}
+        self._commits += 1
+
     def read(self) -> Snapshot:
         if self.read_fails is not None:
             raise self.read_fails
@@ -56,7 +70,15 @@ class Shelf:
         assert version.bundle is not None
         if (error := self.fetch_fails.get(version.bundle.md5)) is not None:
             raise error
+        if version.bundle.md5 in self.away:
+            raise TerminalError("it is in no cache", reason=ABSENT)
         return self._place / f"{version.fingerprint[:-1]}-{version.number}"
+
+    def bring(self, digests: Sequence[str], back: threading.Event) -> None:
+        while not self.answers.wait(0.01):
+            if back.is_set():
+                raise TransientError("called back", reason="Stopped")
+        self.away -= set(digests)
 
 
 @pytest.fixture
@@ -70,7 +92,7 @@ def following(shelf: Shelf) -> Iterator[Server]:
     with crew() as running:
         made = Server(
             shelf,
-            Stock(shelf.fetch),
+            Stock(shelf.fetch, Bringing(shelf.bring, lambda: made.wake())),
             running.crew,
             lambda reason, message: shelf.told.append((reason, message)),
             lambda _answering, _models: None,
@@ -120,3 +142,85 @@ def test_a_bug_over_one_model_stops_no_other(shelf: Shelf) -> None:
         found = server.status()["models"]["m"]
         assert (found["champion"]["version"], found["failed"]["reason"]) == (1, "InternalError")
         assert "RecursionError: too deep" in found["detail"]
+
+
+def test_a_bundle_that_hangs_on_its_remote_holds_up_no_other_model(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "OVERDUE_S", 0.5)
+    shelf.release("m", 1)
+    shelf.release("n", 1)
+    with following(shelf) as server:
+        until(lambda: version(server, "m") == version(server, "n") == 1)
+        shelf.away.add(shelf.release("m", 2))
+        server.wake()
+        until(lambda: server.status()["models"]["m"]["state"] == "loading")
+        shelf.release("n", 2)
+        server.wake()
+        assert until(lambda: version(server, "n") == 2) < 2.0
+        shelf.back("n", 1)
+        server.wake()
+        assert until(lambda: version(server, "n") == 1) < 2.0
+
+        until(lambda: any(reason == "FetchOverdue" for reason, _ in shelf.told))
+        found = server.status()["models"]["m"]
+        assert found["detail"].startswith("version 2 is being fetched (since 20")
+        assert found["detail"].endswith("; overdue)")
+        assert (version(server, "m"), found["failed"]) == (1, None)
+        shelf.answers.set()
+        until(lambda: version(server, "m") == 2)
+        assert server.status()["models"]["m"]["state"] == "ready"
+        assert [reason for reason, _ in shelf.told] == ["FetchOverdue"]
+
+
+def test_a_withdrawal_does_not_wait_for_what_it_takes_back(shelf: Shelf) -> None:
+    shelf.release("m", 1)
+    with following(shelf) as server:
+        until(lambda: version(server, "m") == 1)
+        shelf.away.add(shelf.release("m", 2))
+        server.wake()
+        until(lambda: server.status()["models"]["m"]["state"] == "loading")
+        shelf.back("m", 1)
+        server.wake()
+        assert until(lambda: server.status()["models"]["m"]["state"] == "ready") < 2.0
+        assert shelf.told == []
+
+
+def test_a_server_is_ready_with_all_that_can_be_had_and_waits_for_nothing_overdue(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "OVERDUE_S", 1.0)
+    shelf.release("m", 1)
+    shelf.away.add(shelf.release("n", 1))
+    with following(shelf) as server:
+        until(lambda: server.status()["models"].get("m", {}).get("state") == "ready")
+        assert not server.status()["ready"]
+        assert server.status()["models"]["n"]["state"] == "loading"
+        until(lambda: server.status()["ready"])
+        assert version(server, "n") is None
+
+
+def test_whoever_has_a_model_loaded_anew_waits_for_what_is_fetched(shelf: Shelf) -> None:
+    shelf.release("m", 1)
+    with following(shelf) as server:
+        until(lambda: version(server, "m") == 1)
+        shelf.away.add(shelf.release("m", 2))
+        threading.Timer(0.3, shelf.answers.set).start()
+        done = server.reload("m")
+        assert done is not None
+        assert (done["done"], done["state"], done["champion"]["version"]) == (True, "ready", 2)
+
+
+def test_what_the_remote_lacks_is_told_and_served_once_it_is_there(shelf: Shelf) -> None:
+    shelf.release("m", 1)
+    with following(shelf) as server:
+        until(lambda: version(server, "m") == 1)
+        digest = shelf.release("m", 2)
+        shelf.fetch_fails[digest] = TerminalError("it is in no cache", reason=ABSENT)
+        shelf.answers.set()
+        server.wake()
+        until(lambda: server.status()["models"]["m"]["state"] == "failed")
+        assert shelf.told == [(ABSENT, "m: it is in no cache")]
+        del shelf.fetch_fails[digest]
+        server.wake()
+        until(lambda: version(server, "m") == 2)

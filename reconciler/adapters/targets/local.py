@@ -178,7 +178,7 @@ def _fault(report: Report, serves: Serves | None, wanted: str) -> tuple[Fault | 
     if right:
         return (Fault.BUNDLE_DAMAGED, serves.damaged) if serves.damaged else (None, "")
     if serves.state is State.LOADING:
-        return Fault.LOADING, "it is loading"
+        return Fault.LOADING, serves.detail or "it is loading"
     if champion is None:
         return Fault.MODEL_MISSING, "no version of it answers"
     return Fault.WRONG_VERSION, f"version {champion.version} answers, which is not the released one"
