@@ -98,6 +98,20 @@ class Predictor:
         tensors = self._fast(row)
         return None if tensors is None else self._answer(self._run(tensors))
 
+    def predict_plains(self, rows: Sequence[Mapping[str, object]]) -> list[Predictions | None]:
+        """Return what `predict_plain` returns for each row, by one run for all of them.
+
+        The last bits may differ: some models add up many rows in another order than one. A model
+        that takes words cannot be asked this way.
+        """
+        tensors = [self._fast(row) for row in rows]
+        plain = [one for one in tensors if one is not None]
+        if not plain:
+            return [None] * len(rows)
+        together = {name: np.concatenate([one[name] for one in plain]) for name in plain[0]}
+        parts = iter(_parts(self.answer(together), len(plain)))
+        return [None if one is None else next(parts) for one in tensors]
+
     def predict_matrix(self, numbers: Array) -> Predictions:
         """Return the answers for rows of which every feature is numeric; see `takes_matrix`.
 
@@ -131,6 +145,14 @@ class Predictor:
         values = np.empty(0) if self._labels is None else self._labels[:0]
         shape = (0, len(sign.classes or ()))
         return Predictions(values, np.empty(shape) if sign.probabilities else None, sign.classes)
+
+
+def _parts(answer: Predictions, rows: int) -> list[Predictions]:
+    """Return the answers for several rows one by one."""
+    values, likely, classes = answer.values, answer.probabilities, answer.classes
+    if likely is None:
+        return [Predictions(values[i : i + 1], None, classes) for i in range(rows)]
+    return [Predictions(values[i : i + 1], likely[i : i + 1], classes) for i in range(rows)]
 
 
 def label_array(classes: Sequence[Label]) -> Array:

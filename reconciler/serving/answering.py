@@ -16,9 +16,11 @@ from typing import Protocol
 from reconciler.bundle.predictor import Predictions
 from reconciler.errors import UsageError
 from reconciler.serving.agreement import agree
+from reconciler.serving.gathering import Gathering, Place
 from reconciler.serving.house import House, Standing
 from reconciler.serving.loaded import Loaded
 from reconciler.serving.refusal import BUSY, Refused, busy, timed_out
+from reconciler.serving.rows import Row
 from reconciler.serving.stepping import in_task
 from reconciler.serving.tallies import Tallies
 
@@ -40,6 +42,8 @@ class Ask:
     """The same key gets the same version for as long as a rollout stands at one weight, and the
     challenger for as long as its weight grows."""
     rows: int
+    row: Row | None = None
+    """The only row, where other requests' rows may be put to a model with it."""
     probe: bool = False
     """Whether it is asked to see that all is well, and counts nowhere."""
 
@@ -71,6 +75,7 @@ class Answering:
         observe: Told of every request but probes.
         limit_s: Seconds after which no answer is waited for.
         most: Requests that may wait for one that runs apart.
+        gathering: Where single rows come together; None: each is asked alone.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Answering:
         observe: Observe,
         limit_s: float = 30.0,
         most: int = 256,
+        gathering: Gathering | None = None,
     ) -> None:
         self._house = house
         self._tallies = tallies
@@ -88,6 +94,7 @@ class Answering:
         self._observe = observe
         self._limit_s = limit_s
         self._most = most
+        self._gathering = gathering
         self._waiting = 0
         self._mirrors: set[asyncio.Task[None]] = set()
 
@@ -103,7 +110,11 @@ class Answering:
             return await self._champion(standing.version(ask.version), ask, work, counts=False)
         rival = standing.challenger
         counts = not ask.probe
-        if rival is None or standing.breaker.tripped:
+        if rival is None:
+            return await self._champion(
+                standing.champion, ask, work, counts=counts, place=self._place(standing, ask)
+            )
+        if standing.breaker.tripped:
             return await self._champion(standing.champion, ask, work, counts=counts)
         if falls(ask, rival.digest, standing.route.weight):
             return await self._challenger(standing, rival, ask, work)
@@ -112,11 +123,33 @@ class Answering:
             self._mirror(standing, rival, ask, work, answered)
         return answered
 
-    async def _champion(self, loaded: Loaded, ask: Ask, work: Work, *, counts: bool) -> Answered:
+    def _place(self, standing: Standing, ask: Ask) -> Place | None:
+        """Return a place among other requests' rows; None: it is asked alone.
+
+        So is every request while there are two versions: their seconds are compared.
+        """
+        loaded = standing.champion
+        if (
+            self._gathering is None
+            or ask.row is None
+            or len(ask.row) != loaded.fields.count  # a field is missing or unknown
+            or not loaded.gathers
+            or loaded.slow(1)
+            or asyncio.current_task() is not None
+        ):
+            return None
+        return self._gathering.join(loaded, ask.row)
+
+    async def _champion(
+        self, loaded: Loaded, ask: Ask, work: Work, *, counts: bool, place: Place | None = None
+    ) -> Answered:
         """Return the answer of a version behind which no other stands."""
         began = time.perf_counter()
         try:
-            answered = await self._ask(loaded, ask, work)
+            if place is not None and (found := (await place).predictions) is not None:
+                answered = Answered(loaded, found, place.seconds)
+            else:
+                answered = await self._ask(loaded, ask, work)
         except (UsageError, Refused) as error:
             self._end(loaded, ask, error.reason, time.perf_counter() - began)
             raise

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -21,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from reconciler.serving.exchange import Exchange, Opening
-from reconciler.serving.stepping import resumed
+from reconciler.serving.stepping import Pause, resumed
 from reconciler.serving.turn import Joining, Turn
 
 #: Bytes that a head may have which is not whole yet: the first line and all headers.
@@ -61,6 +62,7 @@ class Connections(ServerState):
         most: How many there may be at a time.
         refused: Told the reason of each request or connection that is cut short.
         clock: Monotonic seconds.
+        between: What the requests of one turn are answered by that have paused; see `Turn`.
         hurried: Returns whether POSTs to a target, the path and what follows it, are answered as a
             whole by `http.answer`, and seldom wait for anything.
     """
@@ -71,6 +73,7 @@ class Connections(ServerState):
         most: int = MOST,
         refused: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        between: Callable[[], None] = lambda: None,
         hurried: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         super().__init__()
@@ -80,6 +83,7 @@ class Connections(ServerState):
         self._clock = clock
         self.hurried = hurried
         self.opening = Opening()
+        self._between = between
         self._turn: Turn | None = None
         self._since: dict[Connection, tuple[object, float]] = {}
         """What each is waiting for, and since when it was seen to."""
@@ -87,7 +91,7 @@ class Connections(ServerState):
     def turn(self, loop: asyncio.AbstractEventLoop) -> Turn:
         """Return what the connections of a loop have left to do in its turn."""
         if self._turn is None:
-            self._turn = Turn(loop)
+            self._turn = Turn(loop, self._between)
         return self._turn
 
     def sweep(self) -> None:
@@ -171,14 +175,19 @@ class Connection(HttpToolsProtocol):
         if not exchange.whole:
             self._start_asgi_task(exchange, self.app)
             return
-        work = exchange.run_asgi(self.app)
+        self._step(exchange.run_asgi(self.app), contextvars.copy_context())
+
+    def _step(self, work: Coroutine[Any, Any, None], context: contextvars.Context) -> None:
         try:
-            waits = work.send(None)
+            waits = context.run(work.send, None)
         except StopIteration:
             return
-        task = self.loop.create_task(resumed(work, waits))
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
+        if isinstance(waits, Pause):
+            self._turn.pause(partial(self._step, work, context))
+        else:
+            task = self.loop.create_task(resumed(work, waits), context=context)
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
 
     def on_response_complete(self) -> None:
         """Go on with what the client has sent meanwhile; the sweep ends what is idle too long."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from itertools import cycle, islice
+from operator import ne
 from pathlib import Path
 
 from reconciler.bundle import golden
 from reconciler.bundle.golden import Examples
-from reconciler.bundle.predictor import Predictor, open_bundle
+from reconciler.bundle.predictor import Predictions, Predictor, open_bundle
 from reconciler.bundle.signature import Signature
 from reconciler.errors import ReconcilerError, TerminalError
 from reconciler.serving.fields import Fields
@@ -19,6 +21,8 @@ from reconciler.serving.table import Entry
 SLOW_S = 0.002
 #: Weight of the latest answer in what is known of a version's speed.
 _LATEST = 0.05
+#: Rows of the runs by which is seen whether a version answers as it does to each of them alone.
+_SIZES = (2, 5, 8, 64)
 #: Of so many answers, one is measured.
 _EVERY = 8
 
@@ -33,6 +37,7 @@ class Loaded:
         load_s: Seconds from the first byte to the last example.
         size: Bytes of the bundle's files.
         spread: Standard deviation of its predictions on the test split; None for labels.
+        gathers: Whether rows get the very same answers in one run as alone.
     """
 
     def __init__(
@@ -43,6 +48,8 @@ class Loaded:
         load_s: float = 0.0,
         size: int = 0,
         spread: float | None = None,
+        *,
+        gathers: bool = False,
     ) -> None:
         self.version = str(entry.version)
         self.digest = entry.digest
@@ -53,6 +60,7 @@ class Loaded:
         self.load_s = load_s
         self.size = size
         self.spread = spread
+        self.gathers = gathers
         self._turn = 0
         self.one_s = 0.0
         """Seconds of a processor that one row alone takes, smoothed."""
@@ -72,6 +80,10 @@ class Loaded:
     def slow(self, rows: int) -> bool:
         """Return whether an answer to so many rows holds up others."""
         return self.one_s > SLOW_S or (rows > 1 and rows * self.row_s > SLOW_S)
+
+    def at_once(self, most: int) -> int:
+        """Return how many rows, 1 to `most`, an answer may be to and hold up nobody."""
+        return most if most * self.row_s <= SLOW_S else max(int(SLOW_S / self.row_s), 1)
 
     def took(self, seconds: float, rows: int) -> None:
         """Learn from an answer how fast it is, in seconds of a processor."""
@@ -102,6 +114,7 @@ def load(entry: Entry, clock: Callable[[], float] = time.perf_counter) -> Loaded
         warm = clock()
         _check(entry, predictor, examples)
         loaded.one_s = loaded.row_s = (clock() - warm) / len(examples.rows)
+        loaded.gathers = not loaded.slow(1) and _gathers(predictor, examples)
     return loaded
 
 
@@ -111,6 +124,29 @@ def _spread(folder: Path) -> float | None:
         return float(profile["std"]) if "std" in profile else None
     except (OSError, ValueError, KeyError, TypeError):  # it answers all the same
         return None
+
+
+def _gathers(predictor: Predictor, examples: Examples) -> bool:
+    """Return whether examples get the same answers in runs of several sizes, to the last bit.
+
+    Some models add up in another order then; which answer a client gets is no matter of how many
+    others ask in the same moment.
+    """
+    try:
+        for size in _SIZES:
+            rows = list(islice(cycle(examples.rows), size))
+            found = map(_bits, predictor.predict_plains(rows))
+            if any(map(ne, found, map(_bits, map(predictor.predict_plain, rows)))):
+                return False
+    except Exception:  # noqa: BLE001  a runtime raises classes without a base; it answers alone
+        return False
+    return True
+
+
+def _bits(answer: Predictions | None) -> list[bytes] | None:
+    if answer is None:
+        return None
+    return [part.tobytes() for part in (answer.values, answer.probabilities) if part is not None]
 
 
 def _check(entry: Entry, predictor: Predictor, examples: Examples) -> None:

@@ -10,6 +10,12 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+class Pause:
+    """What a coroutine yields that is to go on within the same turn, outside of tasks."""
+
+    __slots__ = ()
+
+
 @types.coroutine
 def resumed(work: Coroutine[Any, Any, T], waits: Any) -> Generator[Any, Any, T]:
     """Await the rest of a coroutine that has come to a stop at `waits`."""

@@ -1,7 +1,8 @@
 """Turns: what comes in together is answered together, and leaves at the end of the loop's turn.
 
-First all that is there is read, then all of it is answered, and then all answers leave, each by
-one call to the kernel: such a call takes from the model what it has in the processor's caches, and
+First all that is there is read, then all of it is answered, together where that saves time, and
+then all answers leave, each by one call to the kernel: such a call takes
+from the model what it has in the processor's caches, and
 an answer that follows one takes twice as long.
 """
 
@@ -16,19 +17,32 @@ _LARGE = 64 << 10
 
 
 class Turn:
-    """What is left to do in one loop before its turn is over."""
+    """What is left to do in one loop before its turn is over.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        loop: Of whose turns it is.
+        between: Called once all that was asked has either been answered or paused.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, between: Callable[[], None] = lambda: None
+    ) -> None:
         self._loop = loop
+        self._between = between
         self._awaited = False
         """Whether the loop will come to the end of this turn."""
         self._asked: list[Callable[[], None]] = []
+        self._paused: list[Callable[[], None]] = []
         self._holding: list[Joining] = []
 
     def ask(self, answer: Callable[[], None]) -> None:
         """Have something done once all that is there was read; it must not raise."""
         self._asked.append(answer)
         self._await()
+
+    def pause(self, go_on: Callable[[], None]) -> None:
+        """Have what was asked go on with all others that have paused; while the turn ends."""
+        self._paused.append(go_on)
 
     def add(self, line: Joining) -> None:
         """Have a connection send what it holds once all that is there was answered."""
@@ -44,6 +58,11 @@ class Turn:
         asked, self._asked = self._asked, []
         for answer in asked:
             answer()
+        while self._paused:
+            paused, self._paused = self._paused, []
+            self._between()
+            for go_on in paused:
+                go_on()
         holding, self._holding, self._awaited = self._holding, [], False
         for line in holding:
             line.flush()

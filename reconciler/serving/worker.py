@@ -31,6 +31,7 @@ from reconciler.serving.answering import Answering
 from reconciler.serving.app import App, hurried
 from reconciler.serving.connection import MOST, Connection, Connections, allow_files
 from reconciler.serving.draining import Draining
+from reconciler.serving.gathering import Gathering
 from reconciler.serving.house import House
 from reconciler.serving.journal import Journal
 from reconciler.serving.limits import Limits
@@ -81,12 +82,20 @@ class Worker:
         self._ids = Ids()
         self._house = House(self._load, self._changed, self._begins)
         meter = Meter()
-        self._state = Connections(limits.seconds, allow_files(MOST), meter.refused, hurried=hurried)
+        gathering = Gathering()
+        self._state = Connections(
+            limits.seconds, allow_files(MOST), meter.refused, between=gathering.run, hurried=hurried
+        )
         self._tls = Renewed(Certificate(**settings.tls)) if settings.tls else None
         file = TokenFile(Path(settings.tokens)) if settings.tokens else None
         door = Door(settings.rules(), file, Rates(settings.rates), meter.limited)
         answering = Answering(
-            self._house, self._tallies, self._apart, meter.observe, limits.seconds
+            self._house,
+            self._tallies,
+            self._apart,
+            meter.observe,
+            limits.seconds,
+            gathering=gathering,
         )
         journal = Journal(settings.share)
         self._shop = Shop(

@@ -17,7 +17,12 @@ OPSET, IR = 18, 8
 
 
 def made(
-    folder: Path, factor: float = 2.0, limit: int | None = None, drag: int = 0, version: int = 1
+    folder: Path,
+    factor: float = 2.0,
+    limit: int | None = None,
+    drag: int = 0,
+    version: int = 1,
+    crowd: float = 0.0,
 ) -> Entry:
     """Make a bundle in `folder` and return the entry that serves it.
 
@@ -27,9 +32,10 @@ def made(
         limit: The model raises where a is not below it; None: never.
         drag: How many products of large matrices it computes for nothing, each about 2 ms.
         version: The entry's.
+        crowd: What each further row of a run adds to all answers of it.
     """
     folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(onnx_model(factor, limit, drag))
+    (folder / "model.onnx").write_bytes(onnx_model(factor, limit, drag, crowd))
     (folder / signature.FILE).write_text(_signature().model_dump_json())
     rows = [{"a": 1.0, "b": 0.5}, {"a": 2.0, "b": 0.25}]
     answers = [factor * row["a"] + row["b"] for row in rows]
@@ -72,7 +78,12 @@ def _signature() -> Signature:
 
 
 def onnx_model(
-    factor: float, limit: int | None = None, drag: int = 0, *, float_input: bool = False
+    factor: float,
+    limit: int | None = None,
+    drag: int = 0,
+    crowd: float = 0.0,
+    *,
+    float_input: bool = False,
 ) -> bytes:
     """Return y = factor x a + b as an ONNX model; see `made`.
 
@@ -80,6 +91,7 @@ def onnx_model(
         factor: What a is multiplied by.
         limit: The model raises where a is not below it.
         drag: How much it computes for nothing.
+        crowd: What it adds for each further row.
         float_input: Whether its input is float32, called `X`, as other tools write them.
     """
     constants = {"weights": np.array([[factor], [1.0]])}
@@ -109,6 +121,17 @@ def onnx_model(
         ]
         constants["axes"] = np.array([1])
         last = f"d{turn}"
+    if crowd:
+        constants |= {"one": np.array([1.0]), "crowd": np.array([crowd]), "first": np.array([0])}
+        nodes += [
+            helper.make_node("Shape", ["numbers"], ["shape"]),
+            helper.make_node("Gather", ["shape", "first"], ["height"]),
+            helper.make_node("Cast", ["height"], ["rows"], to=TensorProto.DOUBLE),
+            helper.make_node("Sub", ["rows", "one"], ["others"]),
+            helper.make_node("Mul", ["others", "crowd"], ["more"]),
+            helper.make_node("Add", [last, "more"], ["crowded"]),
+        ]
+        last = "crowded"
     kind = TensorProto.FLOAT if float_input else TensorProto.DOUBLE
     nodes.append(helper.make_node("Cast", [last], ["prediction"], to=kind))
     graph = helper.make_graph(

@@ -1,0 +1,224 @@
+"""Rows that came in together are put to a model together, and nobody's answer tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from reconciler.serving.connection import Connection
+from reconciler.serving.loaded import SLOW_S, load
+from reconciler.serving.settings import Settings
+from reconciler.serving.table import Route, Table
+from reconciler.serving.worker import Worker
+from tests.serving.bundles import made, route
+
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Heights:
+    """A model that remembers of how many rows its runs were."""
+
+    def __init__(self, model: Any) -> None:
+        self.seen: list[int] = []
+        self._model = model
+
+    def run(self, tensors: dict[str, npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+        self.seen.append(len(next(iter(tensors.values()))))
+        found: Sequence[npt.NDArray[Any]] = self._model.run(tensors)
+        return found
+
+
+class Site:
+    """A worker that has no supervisor, and its connections."""
+
+    def __init__(self) -> None:
+        self.worker = Worker(Settings(-1, -1, 1 << 20, 100, 5.0))
+        self.port = 0
+
+    async def serve(self, one: Route) -> None:
+        await self.worker._house.follow(Table("c", {"m": one}))
+
+    def watch(self, *, challenger: bool = False) -> Heights:
+        standing = self.worker._house.standing("m")
+        loaded = standing.challenger if challenger else standing.champion
+        assert loaded is not None
+        predictor = loaded.predictor
+        heights = Heights(predictor._model)
+        predictor._model, predictor._run = heights, heights.run
+        return heights
+
+    async def crowd(self, *rows: Any) -> list[tuple[int, dict[str, Any]]]:
+        """Ask for each row on a line of its own, all in one moment, and return the answers."""
+        lines = [await asyncio.open_connection("127.0.0.1", self.port) for _ in rows]
+        for line, row in zip(lines, rows, strict=True):
+            content = json.dumps(row).encode()
+            line[1].write(
+                b"POST /predict/m HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b"
+                % (len(content), content)
+            )
+        found = [await _said(line) for line in lines]
+        for line in lines:
+            line[1].close()
+        return found
+
+
+async def _said(line: Line) -> tuple[int, dict[str, Any]]:
+    head = await line[0].readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split()[0])
+    return int(head.split()[1]), json.loads(await line[0].readexactly(length))
+
+
+@asynccontextmanager
+async def site() -> AsyncIterator[Site]:
+    made_here = Site()
+    config = made_here.worker._server().config
+    config.load()
+    state, loop = made_here.worker._state, asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Connection(config=config, server_state=state, app_state={}, _loop=loop),
+        "127.0.0.1", 0,
+    )  # fmt: skip
+    made_here.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made_here
+    finally:
+        server.close()
+
+
+def rows(count: int) -> list[dict[str, float]]:
+    return [{"a": float(n), "b": 0.5} for n in range(count)]
+
+
+def values(found: Sequence[tuple[int, Mapping[str, Any]]]) -> list[float]:
+    assert [status for status, _ in found] == [200] * len(found)
+    return [answer["predictions"][0]["prediction"] for _, answer in found]
+
+
+def test_rows_that_come_together_are_one_run_and_each_gets_its_own_answer(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with site() as server:
+            await server.serve(route(made(tmp_path / "1")))
+            heights = server.watch()
+            found = await server.crowd(*rows(8))
+            assert values(found) == [2.0 * n + 0.5 for n in range(8)]
+            assert heights.seen == [8]
+            assert len({answer["id"] for _, answer in found}) == 8
+
+    asyncio.run(test())
+
+
+def test_one_row_alone_is_a_run_of_one(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with site() as server:
+            await server.serve(route(made(tmp_path / "1")))
+            heights = server.watch()
+            assert values(await server.crowd(*rows(1))) == [0.5]
+            assert heights.seen == [1]
+
+    asyncio.run(test())
+
+
+def test_rows_that_are_wrong_or_odd_or_several_are_answered_beside_the_others(
+    tmp_path: Path,
+) -> None:
+    wrong, unknown = {"a": "x", "b": 0.0}, {"a": 1.0, "c": 0.0}
+    odd = {"a": 3.0, "b": float("1e300")}
+
+    async def test() -> None:
+        async with site() as server:
+            await server.serve(route(made(tmp_path / "1")))
+            heights = server.watch()
+            one, two, *others = await server.crowd(wrong, unknown, odd, rows(2), *rows(3))
+            assert (one[0], one[1]["problems"][0]["field"]) == (400, "a")
+            assert (two[0], two[1]["problems"][0]["field"]) == (400, "c")
+            assert others[0][0] == 400
+            assert [p["prediction"] for p in others[1][1]["predictions"]] == [0.5, 2.5]
+            assert values(others[2:]) == [0.5, 2.5, 4.5]
+            assert sorted(heights.seen) == [2, 3]
+
+    asyncio.run(test())
+
+
+def test_a_row_on_which_a_model_fails_fails_alone(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with site() as server:
+            await server.serve(route(made(tmp_path / "1", limit=5)))
+            heights = server.watch()
+            found = await server.crowd(*rows(4), {"a": 7.0, "b": 0.0})
+            assert values(found[:4]) == [0.5, 2.5, 4.5, 6.5]
+            assert (found[4][0], found[4][1]["reason"]) == (500, "ModelFailed")
+            assert heights.seen == [5, 1, 1, 1, 1, 1]
+            refused = server.worker._shop.meter.drain()
+            assert refused is not None
+            assert refused["refused"] == {"ModelFailed": 1}
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("weight", [0, 50])
+def test_while_two_versions_are_compared_each_row_is_asked_alone(
+    tmp_path: Path, weight: int
+) -> None:
+    async def test() -> None:
+        async with site() as server:
+            one, two = made(tmp_path / "1"), made(tmp_path / "2", version=2)
+            await server.serve(route(one, two, weight))
+            seen = [server.watch().seen, server.watch(challenger=True).seen]
+            assert values(await server.crowd(*rows(8))) == [2.0 * n + 0.5 for n in range(8)]
+            assert set(seen[0]) == {1}
+            assert sum(map(sum, seen)) == 8
+
+    asyncio.run(test())
+
+
+def test_a_model_that_answers_a_crowd_otherwise_is_never_asked_by_one(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with site() as server:
+            await server.serve(route(made(tmp_path / "1", crowd=1e-12)))
+            heights = server.watch()
+            assert values(await server.crowd(*rows(8))) == [2.0 * n + 0.5 for n in range(8)]
+            assert heights.seen == [1] * 8
+
+    asyncio.run(test())
+
+
+def test_no_run_is_of_more_rows_than_hold_up_nobody(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with site() as server:
+            await server.serve(route(made(tmp_path / "1")))
+            heights = server.watch()
+            loaded = server.worker._house.standing("m").champion
+            loaded.row_s, loaded.one_s = SLOW_S / 3.5, SLOW_S / 2
+            assert len(values(await server.crowd(*rows(8)))) == 8
+            assert heights.seen == [3, 3, 2]
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("row_s", "size"), [(0.0, 64), (SLOW_S / 100, 64), (SLOW_S / 10.5, 10), (SLOW_S * 2, 1)]
+)
+def test_a_run_is_of_as_many_rows_as_hold_up_nobody_and_of_one_at_least(
+    tmp_path: Path, row_s: float, size: int
+) -> None:
+    loaded = load(made(tmp_path / "1"))
+    loaded.row_s = row_s
+    assert loaded.at_once(64) == size
+
+
+def test_what_one_run_answers_is_to_the_bit_what_many_do(tmp_path: Path) -> None:
+    predictor = load(made(tmp_path / "1")).predictor
+    draw = np.random.default_rng(0)
+    some = [{"a": a, "b": b} for a, b in draw.normal(size=(50, 2)).tolist()]
+    alone = [predictor.predict_one(row).values.tobytes() for row in some]
+    found = predictor.predict_plains([*some, {"a": None, "b": 0.0}])
+    assert [one.values.tobytes() for one in found[:50] if one is not None] == alone
+    assert found[50] is None
