@@ -64,12 +64,12 @@ class Front:
                 status = await self._apart(scope, receive, send)
         except ReconcilerError as error:
             bearer = bearer or getattr(error, "bearer", "")
-            await refuse(send, error)
+            await refuse(scope, send, error)
         except (Gone, ClientDisconnect):
             REFUSED.set((_LEFT, "Gone"))
         except Exception:  # noqa: BLE001  the one guard: a client gets an answer, the log the bug
             _log.exception("a request could not be answered: this is a bug")
-            await refuse(send, broken())
+            await refuse(scope, send, broken())
         refused = REFUSED.get()
         if refused is None and status >= 400:
             refused = (status, f"Http{status}")

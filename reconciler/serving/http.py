@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import (
     Awaitable,
     Callable,
@@ -27,6 +28,10 @@ Header = tuple[bytes, bytes]
 
 JSON: Header = (b"content-type", b"application/json")
 LENGTH = b"content-length"
+#: The header of a request's id, which its answer has, too.
+NUMBER = b"x-request-id"
+#: The form of an id that is taken over from a client: printable, without blanks.
+ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 #: Status and reason with which the request at hand was refused; None: it was not.
 REFUSED: ContextVar[tuple[int, str] | None] = ContextVar("refused", default=None)
@@ -115,9 +120,12 @@ async def answer(send: Send, status: int, content: bytes, headers: Iterable[Head
     await send({"type": "http.response.body", "body": content})
 
 
-async def refuse(send: Send, error: ReconcilerError) -> None:
+async def refuse(scope: Scope, send: Send, error: ReconcilerError) -> None:
     """Say why there is no answer: `error` as a sentence, `reason` as a word."""
     status, content, headers = refusal(error)
+    asked = header(scope, NUMBER)
+    if asked is not None and ID.fullmatch(asked):
+        headers.append((NUMBER, asked))
     await answer(send, status, content, headers)
 
 

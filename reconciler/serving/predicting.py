@@ -14,14 +14,11 @@ from reconciler.errors import UsageError
 from reconciler.serving import rows as reading
 from reconciler.serving.answering import Answered, Ask
 from reconciler.serving.fields import BadRows
-from reconciler.serving.http import JSON, Receive, Scope, Send, answer, body
+from reconciler.serving.http import ID, JSON, NUMBER, Receive, Scope, Send, answer, body
 from reconciler.serving.loaded import Loaded
 from reconciler.serving.refusal import Refused
 from reconciler.serving.rows import Row
 from reconciler.serving.shop import Shop
-
-#: The form of an id that is taken over from a client: printable, without blanks.
-ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 _VERSIONS = "/versions/"
 _MEDIA = re.compile(rb"\s*application/(json|[\w.-]+\+json)\s*(;.*)?", re.IGNORECASE)
@@ -44,7 +41,7 @@ async def predict(shop: Shop, path: str, scope: Scope, receive: Receive, send: S
     _check_media(headers.get(b"content-type", b"application/json"))
     content = await body(scope, receive, shop.limits.body, shop.limits.seconds)
     rows = await _read(content, shop.limits.rows)
-    asked = _id(headers.get(b"x-request-id")) or shop.ids.next()
+    asked = _id(headers.get(NUMBER)) or shop.ids.next()
     key = headers.get(b"x-request-key")
     model, version = _split(path)
     ask = Ask(
@@ -61,7 +58,7 @@ async def predict(shop: Shop, path: str, scope: Scope, receive: Receive, send: S
     else:
         content = _shown(model, asked, answered)
     told = (b"x-model-version", answered.loaded.version.encode())
-    await answer(send, 200, content, [JSON, told, (b"x-request-id", asked.encode())])
+    await answer(send, 200, content, [JSON, told, (NUMBER, asked.encode())])
 
 
 def ask_version(loaded: Loaded, rows: Sequence[Row]) -> Predictions:

@@ -51,6 +51,24 @@ def test_answers_are_counted_by_model_and_version(bench: Bench) -> None:
     assert bench.meter.drain() is None  # told once
 
 
+@pytest.mark.parametrize(
+    ("path", "sent", "status"),
+    [
+        ("/predict/flower", "[]", 400),
+        ("/predict/nobody", BODY, 404),
+        ("/v2/models/flower/infer", "{}", 400),
+        ("/predict/flower", " " * 1001, 413),
+    ],
+)
+def test_a_refusal_has_the_id_that_was_sent(
+    bench: Bench, path: str, sent: str, status: int
+) -> None:
+    answer = bench.post(path, sent, {"x-request-id": "mine"})
+    assert (answer.status_code, answer.headers["x-request-id"]) == (status, "mine")
+    for bad in ("two words", "x" * 129, ""):
+        assert "x-request-id" not in bench.post(path, sent, {"x-request-id": bad}).headers
+
+
 def test_names_that_clients_make_up_are_counted_nowhere(bench: Bench) -> None:
     for n in range(50):
         assert bench.post(f"/predict/made-up-{n}", BODY).status_code == 404

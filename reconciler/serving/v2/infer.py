@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from reconciler.bundle.predictor import Predictions
 from reconciler.serving.answering import Answered, Ask
-from reconciler.serving.http import Header, Receive, Scope, Send, answer, body
+from reconciler.serving.http import ID, NUMBER, Header, Receive, Scope, Send, answer, body
 from reconciler.serving.loaded import Loaded
-from reconciler.serving.predicting import ID
 from reconciler.serving.refusal import Refused
 from reconciler.serving.shop import Shop
 from reconciler.serving.v2.inputs import predict
@@ -70,7 +69,7 @@ async def _read(content: bytes, headers: Mapping[bytes, bytes], most: int) -> In
 
 
 def _given(headers: Mapping[bytes, bytes]) -> str | None:
-    given = headers.get(b"x-request-id")
+    given = headers.get(NUMBER)
     return given.decode() if given is not None and ID.fullmatch(given) else None
 
 
