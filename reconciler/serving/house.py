@@ -101,7 +101,8 @@ class House:
 
     def _nobody(self, model: str) -> ReconcilerError:
         if (failure := self._failures.get(model)) is not None:
-            return not_ready(f"{model} cannot be served: {failure.message}")
+            said = f"version {failure.entry.version}: {failure.reason}"  # the message names files
+            return not_ready(f"{model} cannot be served: {said}")
         wanted = self._wanted
         if (why := self.lacking().get(model)) is not None:
             return not_ready(f"{model} cannot be served: {why}")

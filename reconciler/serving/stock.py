@@ -36,6 +36,11 @@ class Trouble:
     since: str = ""
     """Of the rollout that wanted it, see `Route`."""
 
+    @property
+    def told(self) -> str:
+        """What clients are told: the message may name files of this machine."""
+        return self.reason if self.version is None else f"version {self.version}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Coming:
@@ -152,7 +157,7 @@ class Stock:
     def _tabled(self, commit: str | None) -> Table:
         routes = self._routes()
         away = {n: one for n, one in self.coming.items() if n not in routes}
-        troubles = {n: t.message for n, t in self.troubles.items() if n not in routes}
+        troubles = {n: t.told for n, t in self.troubles.items() if n not in routes}
         first = any(not one.overdue for n, one in away.items() if n not in troubles)
         self._whole = self._whole or not first
         lacking = {n: str(one) for n, one in away.items()} | troubles

@@ -41,7 +41,8 @@ class Table:
     """Of the branch of records; None: nothing was ever released."""
     routes: Mapping[str, Route] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
-    """Models that are released and have no route, for their bundles are not to be had: why."""
+    """Models that are released and have no route, for their bundles are not to be had: why, as
+    clients are told."""
     whole: bool = True
     """Whether it has all that can be had; False: a server begins, and some is on its way."""
 

@@ -224,3 +224,12 @@ def test_what_the_remote_lacks_is_told_and_served_once_it_is_there(shelf: Shelf)
         del shelf.fetch_fails[digest]
         server.wake()
         until(lambda: version(server, "m") == 2)
+
+
+def test_clients_are_told_why_nothing_is_served_and_no_path_of_ours(shelf: Shelf) -> None:
+    where = "/srv/models/.dvc/cache"
+    shelf.fetch_fails[shelf.release("m", 1)] = TerminalError(f"not in {where}", reason="Gone")
+    snapshot = Snapshot("c", shelf.read().records, {"n": f"{where} cannot be parsed"})
+    stock = Stock(shelf.fetch, Bringing(shelf.bring, lambda: None))
+    assert stock.table(snapshot).lacking == {"m": "version 1: Gone", "n": "RecordCorrupt"}
+    assert all(where in trouble.message for trouble in stock.troubles.values())

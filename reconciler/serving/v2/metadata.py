@@ -93,7 +93,7 @@ def index(house: House, *, ready: bool = False) -> list[dict[str, str]]:
                 listed.append(_indexed(name, found[kind]["version"], "READY", ""))
         if found["failed"] is not None:
             failed = found["failed"]
-            listed.append(_indexed(name, failed["version"], "UNAVAILABLE", failed["message"]))
+            listed.append(_indexed(name, failed["version"], "UNAVAILABLE", failed["reason"]))
         elif found["state"] == "loading":
             listed.append({"name": name, "state": "LOADING", "reason": ""})
     for name, why in house.lacking().items():

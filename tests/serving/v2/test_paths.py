@@ -57,9 +57,26 @@ def test_the_index_lists_what_answers_and_what_could_not_be_loaded(
     listed = worker.post("/v2/repository/index", {}).json()
     found = [(item["name"], item.get("version"), item["state"]) for item in listed]
     assert found == [("m", "1", "READY"), ("m", "2", "UNAVAILABLE"), ("n", "2", "UNAVAILABLE")]
-    assert "model.onnx" in listed[1]["reason"]
+    assert [item["reason"] for item in listed[1:]] == ["BundleCorrupt", "BundleCorrupt"]
     ready = worker.post("/v2/repository/index", {"ready": True}).json()
     assert [item["name"] for item in ready] == ["m"]
+
+
+def test_who_asks_for_what_cannot_be_served_is_told_which_and_why_but_no_path_of_ours(
+    place: Place, tmp_path: Path
+) -> None:
+    broken = made(tmp_path / "2", version=2)
+    (tmp_path / "2" / "model.onnx").write_bytes(b"damaged")
+    worker = place(Route("m", made(tmp_path / "1"), broken, 10), Route("n", broken))
+    rows = {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [1, 1]}]}
+    for reply in (
+        worker.get("/v2/models/n/ready"),
+        worker.get("/v2/models/n"),
+        worker.post("/v2/models/n/infer", rows),
+        worker.post("/predict/n", {"a": 1.0, "b": 1.0}),
+    ):
+        said = "n cannot be served: version 2: BundleCorrupt (try again in a moment)"
+        assert (reply.status, reply.json()) == (503, {"error": said, "reason": "NotReady"})
     assert worker.get("/v2/models/n/ready").status == 503
 
 
