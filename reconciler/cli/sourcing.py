@@ -14,6 +14,7 @@ from reconciler.adapters.home import furnished
 from reconciler.adapters.mirror import Mirror
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.cli.wiring import Site
+from reconciler.controller.artifacts import Artifacts
 from reconciler.controller.events import Happened, Listen
 from reconciler.core.record import Version
 from reconciler.errors import TransientError, UsageError
@@ -62,7 +63,8 @@ class Source:
 
     def fetch(self, version: Version, damaged: Callable[[str], None]) -> Path:
         """Return a folder with a version's bundle, see `Stock`."""
-        return self._site.held.bundle(version, damaged)
+        here = Cache(dvc_config.cache_dir(self._site.root))  # and no remote
+        return Artifacts(here, self._site.workspace.bundles, {}).bundle(version, damaged)
 
     def bring(self, digests: Sequence[str], cancel: threading.Event) -> None:
         """Bring bundles from the DVC remote into the cache, see `Bringing`; from any thread."""

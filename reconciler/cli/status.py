@@ -17,6 +17,7 @@ from rich.text import Text
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.cli.listing import age
 from reconciler.cli.options import Table
+from reconciler.cli.rolling import progress
 from reconciler.cli.unknown import unknown
 from reconciler.cli.wiring import Site, open_site
 from reconciler.core.conditions import Sync
@@ -66,7 +67,7 @@ def _states(site: Site, snapshot: Snapshot) -> dict[str, dict[str, Any]]:
             **(_unknown(trouble) if trouble else _sync(plans.get(name))),
             "quarantined": snapshot.quarantined.get(name),
             "conditions": conditions.get(name, []),
-            "rollout": _rollout(site.progress(snapshot.records.get(name))),
+            "rollout": _rollout(progress(site, snapshot.records.get(name))),
             "record": _plain(snapshot.records.get(name)),
         }
         for name in names
@@ -102,9 +103,9 @@ def _sync(plan: Plan | None) -> dict[str, Any]:
     }
 
 
-def _rollout(progress: Progress | None) -> dict[str, Any] | None:
+def _rollout(found: Progress | None) -> dict[str, Any] | None:
     """Return how far a rollout has come; None: none is on."""
-    return None if progress is None else {**asdict(progress), "sentence": str(progress)}
+    return None if found is None else {**asdict(found), "sentence": str(found)}
 
 
 def _plain(record: Record | None) -> Any:

@@ -11,6 +11,7 @@ from reconciler.adapters.log import log
 from reconciler.adapters.machine import fair
 from reconciler.adapters.slots import SlotPool
 from reconciler.cli.options import Plain
+from reconciler.cli.rolling import progress
 from reconciler.cli.subject import Subject, subject
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.guards import Guards
@@ -74,7 +75,7 @@ def facts(about: Subject) -> Facts:
         decided=_decided(about, plan),
         training=training,
         busy=site.workspace.holder(),
-        rollout=str(site.progress(record) or ""),
+        rollout=str(progress(site, record) or ""),
         trouble=_trouble(about, declared),
         log=str(path.relative_to(site.git.place)) if path.is_file() else None,
     )

@@ -5,7 +5,6 @@ What a part needs is imported when that part is made: a plan of a fleet at rest 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -36,14 +35,11 @@ if TYPE_CHECKING:
     from reconciler.controller.fleet import Fleet
     from reconciler.controller.guards import Guards
     from reconciler.controller.kept_events import KeptEvents
-    from reconciler.controller.progress import Progress
     from reconciler.controller.reports import Reports
     from reconciler.controller.serving import Serving
     from reconciler.controller.training import Trainer
     from reconciler.core.conditions import Condition
     from reconciler.core.plan import Plan
-    from reconciler.core.record import Record
-    from reconciler.core.tally import Tally
     from reconciler.core.told import Told
     from reconciler.ports.targets import Target, Verify
     from reconciler.spec.catalogue import Catalogue
@@ -129,16 +125,6 @@ class Site:
         from reconciler.controller.artifacts import Artifacts
 
         cache = Cache(dvc_config.cache_dir(self.root), Remote(self.root).fetch)
-        return Artifacts(cache, self.workspace.bundles, installed(LIBRARIES))
-
-    @cached_property
-    def held(self) -> Artifacts:
-        """What versions point to, as far as it is on this machine."""
-        from reconciler.adapters import dvc_config
-        from reconciler.adapters.cache import Cache
-        from reconciler.controller.artifacts import Artifacts
-
-        cache = Cache(dvc_config.cache_dir(self.root))
         return Artifacts(cache, self.workspace.bundles, installed(LIBRARIES))
 
     def share(self) -> int | None:
@@ -336,18 +322,6 @@ class Site:
             for name, found in self.status.conditions().items()
         }
         return seen, conditions
-
-    def progress(self, record: Record | None) -> Progress | None:
-        """Return how far a model's rollout has come, as its servers were last looked at."""
-        from reconciler.controller.progress import progress
-
-        if record is None or record.challenger is None:
-            return None
-        totals: Mapping[str, Mapping[str, Tally]] = {}
-        if self.workspace.status.exists():
-            with suppress(TransientError):
-                totals = self.status.counted(record.model)
-        return progress(record, totals, datetime.now(UTC))
 
     def events(
         self, model: str | None = None, *, after: int = 0, most: int = 1000

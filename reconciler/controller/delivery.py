@@ -14,7 +14,9 @@ from datetime import datetime
 from reconciler.adapters.status import StatusStore
 from reconciler.controller import decisions, sightings
 from reconciler.controller.decisions import Decision
+from reconciler.controller.guards import Guards
 from reconciler.controller.sightings import Totals, Trial
+from reconciler.core import rollouts
 from reconciler.core.record import Record
 from reconciler.core.rollout import Counts, Promote, Shift, Wait, Withdraw, judge_rollout
 from reconciler.core.rollout_figures import figures
@@ -46,6 +48,24 @@ class Stopped:
 
     why: str
     by_a_person: bool
+
+
+def stopped(record: Record, guards: Guards, now: datetime) -> Stopped | None:
+    """Return why a model's challenger may not go on, nor become the champion; None: it may.
+
+    Args:
+        record: The model's record.
+        guards: The freeze windows.
+        now: The time, with a zone.
+    """
+    version = rollouts.challenger(record)
+    if version is None:
+        return None
+    ids = (version.fingerprint, str(version.bundle_digest))
+    if held := [str(hold) for hold in record.holds if hold.stops(*ids)]:
+        return Stopped("; ".join(held), by_a_person=True)
+    frozen = guards.frozen(record.model, now)
+    return None if frozen is None else Stopped(str(frozen), by_a_person=False)
 
 
 class Delivery:

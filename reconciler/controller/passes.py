@@ -18,7 +18,7 @@ from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.controller import decisions
 from reconciler.controller.decisions import Decision
-from reconciler.controller.delivery import Delivery, Stopped, Waiting
+from reconciler.controller.delivery import Delivery, Stopped, Waiting, stopped
 from reconciler.controller.events import Listen, Warned
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.guards import UNGUARDED, Guards
@@ -26,7 +26,6 @@ from reconciler.controller.leasing import Leasing
 from reconciler.controller.memory import Memory, blocks, disturbed, judged, observed
 from reconciler.controller.serving import Serving
 from reconciler.controller.training import OF_THE_MACHINE, Artifacts, Trainer
-from reconciler.core import rollouts
 from reconciler.core.actions import (
     Abandon,
     Accept,
@@ -217,14 +216,9 @@ class Pass:
 
     def _stopped(self) -> Stopped | None:
         """Return why a challenger may not become the champion now; None: it may."""
-        version = rollouts.challenger(self.record)
-        if self.record is None or version is None:
+        if self.record is None:
             return None
-        ids = (version.fingerprint, str(version.bundle_digest))
-        if held := [str(hold) for hold in self.record.holds if hold.stops(*ids)]:
-            return Stopped("; ".join(held), by_a_person=True)
-        frozen = self.guards.frozen(self.name, self.tools.clock())
-        return None if frozen is None else Stopped(str(frozen), by_a_person=False)
+        return stopped(self.record, self.guards, self.tools.clock())
 
     def _lease(self, fingerprint: str) -> Plan | None:
         """Take the lease of what is to be trained; return why it must wait, if it must."""

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.controller.delivery import stopped
 from reconciler.controller.events import Decided
+from reconciler.controller.guards import UNGUARDED
 from reconciler.controller.keys import release, rollout
 from reconciler.controller.progress import progress
 from reconciler.core.conditions import Health, Sync
@@ -438,6 +440,29 @@ def test_who_asks_is_told_what_was_counted_and_what_is_still_needed(stage: Stage
     assert "37 of 100 requests" in found.needs
     assert found.until == stage.world.now + timedelta(minutes=6)
     assert progress(stage.world.record(), {}, stage.world.now) is not None, "nobody looked yet"
+
+
+def test_who_asks_for_a_rollout_that_is_held_is_told_that_it_goes_no_further(
+    stage: Stage,
+) -> None:
+    stage.roll_out()
+    hold = Hold(reason="a fair", by="ann", since=stage.world.now)
+    held = f", but it goes no further: {hold}"
+    stage.world.store.commit({"m": lambda record: with_hold(_there(record), hold)})
+
+    def said() -> str:
+        record, now = stage.world.record(), stage.world.now
+        why = stopped(record, UNGUARDED, now)
+        return str(progress(record, stage.world.status.counted("m"), now, why))
+
+    stage.server.answers(tally(900), tally(37))
+    stage.pass_(minutes=4)
+    assert "still open: 6 min more; 37 of 100 requests" in said()
+    assert said().endswith(held)
+
+    stage.server.answers(tally(900), tally(1000))
+    stage.pass_(minutes=10)
+    assert said().endswith(f"; nothing is open{held}")
 
 
 def test_what_a_server_said_of_the_first_try_does_not_end_the_second(stage: Stage) -> None:
