@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Array = npt.NDArray[Any]
+Tensors = dict[str, Array]
 #: Rows per run of the model: bounds the memory of one-hot, kernel and vocabulary matrices.
 _ROWS, _ROWS_OF_WORDS = 1024, 128
 
@@ -45,7 +46,7 @@ class Predictions:
 class Model(Protocol):
     """What turns tensors into raw answers."""
 
-    def run(self, tensors: dict[str, Array]) -> Sequence[Array]:
+    def run(self, tensors: Tensors) -> Sequence[Array]:
         """Return the numbers or class indices, shape (n,), then any probabilities."""
 
 
@@ -88,29 +89,28 @@ class Predictor:
         Raises:
             UsageError: `BadInput`, naming the field that does not fit the signature.
         """
-        answer = self.predict_plain(row)
-        if answer is None:
-            return self.predict({name: [value] for name, value in row.items()})
-        return answer
-
-    def predict_plain(self, row: Mapping[str, object]) -> Predictions | None:
-        """Return the answer for one row that has every field in its usual type; None for others."""
         tensors = self._fast(row)
-        return None if tensors is None else self._answer(self._run(tensors))
+        if tensors is None:
+            return self.predict({name: [value] for name, value in row.items()})
+        return self._answer(self._run(tensors))
 
-    def predict_plains(self, rows: Sequence[Mapping[str, object]]) -> list[Predictions | None]:
-        """Return what `predict_plain` returns for each row, by one run for all of them.
+    def plain(self, row: Mapping[str, object]) -> Tensors | None:
+        """Return one row that has every field in its usual type as tensors; None for others."""
+        return self._fast(row)
 
-        The last bits may differ: some models add up many rows in another order than one. A model
-        that takes words cannot be asked this way.
+    def answer_each(self, several: Sequence[Tensors]) -> list[Predictions]:
+        """Return the answers for rows that were made tensors of one by one, by one run of all.
+
+        The last bits may not be those of a row alone: some models add up many rows in another
+        order. A model that takes words cannot be asked this way.
+
+        Args:
+            several: At least one, each of one row.
         """
-        tensors = [self._fast(row) for row in rows]
-        plain = [one for one in tensors if one is not None]
-        if not plain:
-            return [None] * len(rows)
-        together = {name: np.concatenate([one[name] for one in plain]) for name in plain[0]}
-        parts = iter(_parts(self.answer(together), len(plain)))
-        return [None if one is None else next(parts) for one in tensors]
+        if len(several) == 1:
+            return [self._answer(self._run(several[0]))]
+        whole = {name: np.concatenate([one[name] for one in several]) for name in several[0]}
+        return _parts(self._answer(self._run(whole)), len(several))
 
     def predict_matrix(self, numbers: Array) -> Predictions:
         """Return the answers for rows of which every feature is numeric; see `takes_matrix`.
@@ -121,9 +121,13 @@ class Predictor:
         Raises:
             UsageError: `BadInput`, naming the field that does not fit the signature.
         """
-        assert self._matrix is not None, "takes_matrix says no"
-        tensors = self._matrix(numbers)
+        tensors = self.of_matrix(numbers)
         return self._answer(self._run(tensors)) if len(numbers) == 1 else self.answer(tensors)
+
+    def of_matrix(self, numbers: Array) -> Tensors:
+        """Return the tensors of rows as `predict_matrix` takes them, and raises."""
+        assert self._matrix is not None, "takes_matrix says no"
+        return self._matrix(numbers)
 
     def predict_tensors(self, tensors: Mapping[str, Array]) -> Predictions:
         """Return the answers for the tensors that the model itself takes.
@@ -214,7 +218,7 @@ class OnnxModel:
         self._run = session.run
         self._outputs = [PREDICTION, PROBABILITIES] if sign.probabilities else [PREDICTION]
 
-    def run(self, tensors: dict[str, Array]) -> Sequence[Array]:
+    def run(self, tensors: Tensors) -> Sequence[Array]:
         """Return the raw answers; see `Model`."""
         answer: Sequence[Array] = self._run(self._outputs, tensors)
         return answer
@@ -229,7 +233,7 @@ class NativeModel:
         self._own = None if indexed(pipeline) else np.asarray(pipeline.classes_)
         """Its own labels, ascending; None: it answers indices."""
 
-    def run(self, tensors: dict[str, Array]) -> Sequence[Array]:
+    def run(self, tensors: Tensors) -> Sequence[Array]:
         """Return the raw answers; see `Model`."""
         table = native.frame(self._signature, tensors)
         if self._signature.task == "regression":

@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-from reconciler.bundle.predictor import Predictions
+from reconciler.bundle.predictor import Predictions, Tensors
 from reconciler.errors import UsageError
 from reconciler.serving.agreement import agree
-from reconciler.serving.gathering import Gathering, Place
+from reconciler.serving.gathering import Gathering
 from reconciler.serving.house import House, Standing
 from reconciler.serving.loaded import Loaded
 from reconciler.serving.refusal import BUSY, Refused, busy, timed_out
-from reconciler.serving.rows import Row
 from reconciler.serving.stepping import in_task
 from reconciler.serving.tallies import Tallies
 
 #: Encodes rows for a version and runs it. It may be called for two versions, in any thread.
 Work = Callable[[Loaded], Predictions]
+#: Makes tensors of a request's only row; None where that is not easily done, and `Work` tells.
+Encode = Callable[[Loaded], Tensors | None]
 
 _PARTS = 10_000
 
@@ -42,8 +43,8 @@ class Ask:
     """The same key gets the same version for as long as a rollout stands at one weight, and the
     challenger for as long as its weight grows."""
     rows: int
-    row: Row | None = None
-    """The only row, where other requests' rows may be put to a model with it."""
+    encode: Encode | None = None
+    """None: there are several rows, or other requests' rows may not be put to a model with it."""
     probe: bool = False
     """Whether it is asked to see that all is well, and counts nowhere."""
 
@@ -111,9 +112,7 @@ class Answering:
         rival = standing.challenger
         counts = not ask.probe
         if rival is None:
-            return await self._champion(
-                standing.champion, ask, work, counts=counts, place=self._place(standing, ask)
-            )
+            return await self._champion(standing.champion, ask, work, counts=counts, gather=True)
         if standing.breaker.tripped:
             return await self._champion(standing.champion, ask, work, counts=counts)
         if falls(ask, rival.digest, standing.route.weight):
@@ -123,32 +122,17 @@ class Answering:
             self._mirror(standing, rival, ask, work, answered)
         return answered
 
-    def _place(self, standing: Standing, ask: Ask) -> Place | None:
-        """Return a place among other requests' rows; None: it is asked alone.
-
-        So is every request while there are two versions: their seconds are compared.
-        """
-        loaded = standing.champion
-        if (
-            self._gathering is None
-            or ask.row is None
-            or len(ask.row) != loaded.fields.count  # a field is missing or unknown
-            or not loaded.gathers
-            or loaded.slow(1)
-            or asyncio.current_task() is not None
-        ):
-            return None
-        return self._gathering.join(loaded, ask.row)
-
     async def _champion(
-        self, loaded: Loaded, ask: Ask, work: Work, *, counts: bool, place: Place | None = None
+        self, loaded: Loaded, ask: Ask, work: Work, *, counts: bool, gather: bool = False
     ) -> Answered:
-        """Return the answer of a version behind which no other stands."""
+        """Return the answer of a version behind which no other stands.
+
+        Rows are gathered only where there is no second version: the seconds of two are compared.
+        """
         began = time.perf_counter()
         try:
-            if place is not None and (found := (await place).predictions) is not None:
-                answered = Answered(loaded, found, place.seconds)
-            else:
+            answered = await self._gathered(loaded, ask) if gather else None
+            if answered is None:
                 answered = await self._ask(loaded, ask, work)
         except (UsageError, Refused) as error:
             self._end(loaded, ask, error.reason, time.perf_counter() - began)
@@ -197,6 +181,24 @@ class Answering:
         standing.breaker.note(failed=True)
         reason = error.reason if isinstance(error, Refused | UsageError) else "ModelFailed"
         self._end(loaded, ask, reason, seconds)
+
+    async def _gathered(self, loaded: Loaded, ask: Ask) -> Answered | None:
+        """Return the answer of a run with other requests' rows; None: it is to be asked alone."""
+        if (
+            self._gathering is None
+            or ask.encode is None
+            or not loaded.gathers
+            or loaded.slow(1)
+            or asyncio.current_task() is not None
+        ):
+            return None
+        tensors = ask.encode(loaded)
+        if tensors is None:
+            return None
+        place = await self._gathering.join(loaded, tensors)
+        if place.predictions is None:
+            return None
+        return Answered(loaded, place.predictions, place.seconds)
 
     async def _ask(
         self, loaded: Loaded, ask: Ask, work: Work, limit_s: float | None = None

@@ -11,9 +11,8 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from reconciler.bundle.predictor import Predictions
+from reconciler.bundle.predictor import Predictions, Tensors
 from reconciler.serving.loaded import Loaded
-from reconciler.serving.rows import Row
 from reconciler.serving.stepping import Pause
 
 #: Rows of one run: what comes in meanwhile is read after that.
@@ -24,9 +23,9 @@ _MOST = 64
 class Place(Pause):
     """One row's place in a run; to be awaited outside of tasks."""
 
-    row: Row
+    tensors: Tensors
     predictions: Predictions | None = None
-    """None: its run did not come about, or had no answer to it: it is to be asked alone."""
+    """None: its run failed, and it is to be asked alone."""
     seconds: float = 0.0
     """What the whole run took: so long its answer did."""
 
@@ -41,21 +40,19 @@ class Gathering:
     def __init__(self) -> None:
         self._waiting: dict[Loaded, list[Place]] = {}
 
-    def join(self, loaded: Loaded, row: Row) -> Place:
+    def join(self, loaded: Loaded, tensors: Tensors) -> Place:
         """Return a place in the next run of a version."""
-        place = Place(row)
+        place = Place(tensors)
         self._waiting.setdefault(loaded, []).append(place)
         return place
 
     def run(self) -> None:
-        """Ask each version the rows that wait for it; a row without company is left alone."""
+        """Ask each version the rows that wait for it."""
         waiting, self._waiting = self._waiting, {}
         for loaded, places in waiting.items():
             size = loaded.at_once(_MOST)
             for start in range(0, len(places), size):
-                some = places[start : start + size]
-                if len(some) > 1:
-                    _run(loaded, some)
+                _run(loaded, places[start : start + size])
 
 
 def _run(loaded: Loaded, places: Sequence[Place]) -> None:
@@ -63,7 +60,7 @@ def _run(loaded: Loaded, places: Sequence[Place]) -> None:
     busy_s = time.thread_time() if measured else 0.0
     began = time.perf_counter()
     try:
-        found = loaded.predictor.predict_plains([place.row for place in places])
+        found = loaded.predictor.answer_each([place.tensors for place in places])
     except Exception:  # noqa: BLE001  whichever row it was, its own request will tell
         return
     seconds = time.perf_counter() - began

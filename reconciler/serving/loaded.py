@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import cycle, islice
-from operator import ne
 from pathlib import Path
 
 from reconciler.bundle import golden
 from reconciler.bundle.golden import Examples
-from reconciler.bundle.predictor import Predictions, Predictor, open_bundle
+from reconciler.bundle.predictor import Predictions, Predictor, Tensors, open_bundle
 from reconciler.bundle.signature import Signature
 from reconciler.errors import ReconcilerError, TerminalError
 from reconciler.serving.fields import Fields
@@ -132,20 +131,24 @@ def _gathers(predictor: Predictor, examples: Examples) -> bool:
     Some models add up in another order then; which answer a client gets is no matter of how many
     others ask in the same moment.
     """
+    if any(tensor.words for tensor in predictor.tensors.values()):
+        return False  # a row is as wide as its text is long
     try:
-        for size in _SIZES:
-            rows = list(islice(cycle(examples.rows), size))
-            found = map(_bits, predictor.predict_plains(rows))
-            if any(map(ne, found, map(_bits, map(predictor.predict_plain, rows)))):
-                return False
+        plain = [one for one in map(predictor.plain, examples.rows) if one is not None]
+        alone = [_bits(predictor.answer(one)) for one in plain]
+        return bool(plain) and all(_alike(predictor, plain, alone, size) for size in _SIZES)
     except Exception:  # noqa: BLE001  a runtime raises classes without a base; it answers alone
         return False
-    return True
 
 
-def _bits(answer: Predictions | None) -> list[bytes] | None:
-    if answer is None:
-        return None
+def _alike(
+    predictor: Predictor, rows: Sequence[Tensors], alone: Sequence[list[bytes]], size: int
+) -> bool:
+    together = predictor.answer_each(list(islice(cycle(rows), size)))
+    return list(map(_bits, together)) == list(islice(cycle(alone), size))
+
+
+def _bits(answer: Predictions) -> list[bytes]:
     return [part.tobytes() for part in (answer.values, answer.probabilities) if part is not None]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 
-from reconciler.bundle.predictor import Predictions
+from reconciler.bundle.predictor import Predictions, Tensors
 from reconciler.errors import UsageError
 from reconciler.serving import rows as reading
 from reconciler.serving.answering import Answered, Ask
@@ -49,7 +50,7 @@ async def predict(shop: Shop, path: str, scope: Scope, receive: Receive, send: S
         version,
         key.decode("latin-1") if key else asked,
         len(rows),
-        rows[0] if len(rows) == 1 else None,
+        partial(_encoded, row=rows[0]) if len(rows) == 1 else None,
         probe=b"x-reconciler-probe" in headers and shop.door.trusts(headers.get(b"authorization")),
     )
     answered = await shop.answering.answer(ask, lambda loaded: ask_version(loaded, rows))
@@ -61,13 +62,17 @@ async def predict(shop: Shop, path: str, scope: Scope, receive: Receive, send: S
     await answer(send, 200, content, [JSON, told, (NUMBER, asked.encode())])
 
 
+def _encoded(loaded: Loaded, row: Row) -> Tensors | None:
+    """Return a row as tensors where it has as many fields as there are: none is unknown."""
+    return loaded.predictor.plain(row) if len(row) == loaded.fields.count else None
+
+
 def ask_version(loaded: Loaded, rows: Sequence[Row]) -> Predictions:
     """Return what a version answers to rows; BadRows, with every problem, where it does not."""
     fields = loaded.fields
-    if len(rows) == 1 and len(rows[0]) == fields.count:  # as many as there are: none is unknown
-        found = loaded.predictor.predict_plain(rows[0])
-        if found is not None:
-            return found
+    tensors = _encoded(loaded, rows[0]) if len(rows) == 1 else None
+    if tensors is not None:
+        return loaded.predictor.answer(tensors)
     columns = fields.columns(rows)
     try:
         return loaded.predictor.predict(columns)

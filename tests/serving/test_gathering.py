@@ -55,14 +55,16 @@ class Site:
         predictor._model, predictor._run = heights, heights.run
         return heights
 
-    async def crowd(self, *rows: Any) -> list[tuple[int, dict[str, Any]]]:
+    async def crowd(
+        self, *rows: Any, path: bytes = b"/predict/m"
+    ) -> list[tuple[int, dict[str, Any]]]:
         """Ask for each row on a line of its own, all in one moment, and return the answers."""
         lines = [await asyncio.open_connection("127.0.0.1", self.port) for _ in rows]
         for line, row in zip(lines, rows, strict=True):
             content = json.dumps(row).encode()
             line[1].write(
-                b"POST /predict/m HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b"
-                % (len(content), content)
+                b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b"
+                % (path, len(content), content)
             )
         found = [await _said(line) for line in lines]
         for line in lines:
@@ -124,6 +126,34 @@ def test_one_row_alone_is_a_run_of_one(tmp_path: Path) -> None:
             assert heights.seen == [1]
 
     asyncio.run(test())
+
+
+def test_rows_of_the_inference_protocol_are_gathered_in_each_of_their_forms(tmp_path: Path) -> None:
+    def by_name(a: float) -> dict[str, Any]:
+        return {"inputs": [_tensor("b", [1], [0.5]), _tensor("a", [1, 1], [a])]}
+
+    matrix = {"inputs": [_tensor("x", [1, 2], [[5.0, 0.5]])]}
+    missing, twice = by_name(1.0), by_name(1.0)
+    missing["inputs"] = missing["inputs"][1:]
+    twice["inputs"][0] = twice["inputs"][1]
+
+    async def test() -> None:
+        async with site() as server:
+            await server.serve(route(made(tmp_path / "1")))
+            heights = server.watch()
+            found = await server.crowd(
+                by_name(1.0), matrix, missing, twice, by_name(2.0), path=b"/v2/models/m/infer"
+            )
+            assert [status for status, _ in found] == [200, 200, 200, 400, 200]
+            answers = [answer["outputs"][0]["data"] for status, answer in found if status == 200]
+            assert [answers[0], answers[1], answers[3]] == [[2.5], [10.5], [4.5]]
+            assert sorted(heights.seen) == [1, 3]
+
+    asyncio.run(test())
+
+
+def _tensor(name: str, shape: list[int], data: list[Any]) -> dict[str, Any]:
+    return {"name": name, "shape": shape, "datatype": "FP64", "data": data}
 
 
 def test_rows_that_are_wrong_or_odd_or_several_are_answered_beside_the_others(
@@ -219,6 +249,6 @@ def test_what_one_run_answers_is_to_the_bit_what_many_do(tmp_path: Path) -> None
     draw = np.random.default_rng(0)
     some = [{"a": a, "b": b} for a, b in draw.normal(size=(50, 2)).tolist()]
     alone = [predictor.predict_one(row).values.tobytes() for row in some]
-    found = predictor.predict_plains([*some, {"a": None, "b": 0.0}])
-    assert [one.values.tobytes() for one in found[:50] if one is not None] == alone
-    assert found[50] is None
+    tensors = [one for one in map(predictor.plain, some) if one is not None]
+    assert [one.values.tobytes() for one in predictor.answer_each(tensors)] == alone
+    assert predictor.plain({"a": None, "b": 0.0}) is None

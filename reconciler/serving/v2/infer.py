@@ -11,7 +11,7 @@ from reconciler.serving.http import ID, NUMBER, Header, Receive, Scope, Send, an
 from reconciler.serving.loaded import Loaded
 from reconciler.serving.refusal import Refused
 from reconciler.serving.shop import Shop
-from reconciler.serving.v2.inputs import predict
+from reconciler.serving.v2.inputs import plain, predict
 from reconciler.serving.v2.outputs import chosen
 from reconciler.serving.v2.request import Inference, parse
 from reconciler.serving.v2.response import HEADER_LENGTH, response
@@ -45,6 +45,7 @@ async def infer(shop: Shop, path: str, scope: Scope, receive: Receive, send: Sen
         version if versioned else None,
         key or number,
         asked.rows,
+        (lambda loaded: plain(loaded.predictor, asked.inputs)) if asked.rows == 1 else None,
         probe=b"x-reconciler-probe" in headers and shop.door.trusts(headers.get(b"authorization")),
     )
 

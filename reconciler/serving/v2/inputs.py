@@ -15,7 +15,7 @@ import numpy.typing as npt
 from reconciler.serving.v2.datatypes import FLOATS, INTEGERS, shown, wrong
 
 if TYPE_CHECKING:
-    from reconciler.bundle.predictor import Predictions, Predictor
+    from reconciler.bundle.predictor import Predictions, Predictor, Tensors
     from reconciler.bundle.signature import Tensor
     from reconciler.serving.v2.tensors import Given
 
@@ -51,6 +51,18 @@ def predict(predictor: Predictor, inputs: Sequence[Given]) -> Predictions:
     if first.shape[0] == 1:
         return predictor.predict_one(_row(predictor, inputs))
     return predictor.predict(_columns(predictor, inputs, first.shape[0]))
+
+
+def plain(predictor: Predictor, inputs: Sequence[Given]) -> Tensors | None:
+    """Return one row as tensors where that is easily done; None where `predict` has to tell."""
+    first = inputs[0]
+    if len(inputs) == 1 and _is_matrix(predictor, first):
+        return predictor.of_matrix(first.numbers().reshape(first.shape))
+    if len(inputs) == len(predictor.inputs) == len({item.name for item in inputs}) and all(
+        item.name in predictor.inputs for item in inputs
+    ):
+        return predictor.plain(_row(predictor, inputs))
+    return None
 
 
 def _is_matrix(predictor: Predictor, given: Given) -> bool:
