@@ -247,8 +247,8 @@ def _held(facts: Facts) -> Why:
     ends = f"`reconciler resume {facts.name}` ends that"
     then = ends if whole else f"{ends}, and so does a commit that declares another model"
     going = f"; meanwhile {said}" if facts.record and (said := rollouts.said(facts.record)) else ""
-    waits = f"waits for a person: it is held by {hold.by} ({hold.reason}){going}"
-    return _why(facts, waits, hold.since, then)
+    waits = f"waits for a person: it is held by {hold.by} ({hold.reason})"
+    return _why(facts, waits, hold.since, f"{then}{going}")
 
 
 def _see(facts: Facts) -> str:

@@ -155,6 +155,20 @@ def test_a_suspension_is_idempotent_survives_passes_and_ends_with_resume(
     assert record(project)["champion"]["verdict"]["evidence"][0]["threshold"] == {"min": 0.21}
 
 
+def test_resume_names_each_hold_that_it_ends_and_what_follows(project: Project) -> None:
+    project.reconciler("rollback", "ridge", "--reason", "bad scores")
+    project.reconciler("suspend", "ridge", "--reason", "audit")
+    lines = project.reconciler("resume", "ridge").stdout.splitlines()
+    assert lines[0] == "ridge is no longer held: 2 holds have ended"
+    assert lines[1].startswith("  rolled back from version 2 to 1: bad scores (by Ada <ada@")
+    assert lines[2].startswith("  audit (by Ada <ada@")
+    assert lines[3] == "the next pass goes on with what HEAD declares"
+    project.edit(RIDGE, "alpha", "alhpa")
+    project.commit("Mistype it")
+    project.reconciler("suspend", "ridge")
+    assert "HEAD declares waits all the same: " in project.reconciler("resume", "ridge").stdout
+
+
 def test_what_failed_is_tried_again_after_retry_and_not_before(project: Project) -> None:
     log = project.root / ".reconciler" / "logs" / "entry.log"
     log.unlink()

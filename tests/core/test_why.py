@@ -151,7 +151,8 @@ def test_a_rollout_that_was_withdrawn_says_why_and_what_tries_again() -> None:
 def test_a_hold_says_where_the_rollout_stands_meanwhile() -> None:
     hold = Hold(reason="audit", by="Ada", since=HOUR["e"])
     sentence = said(Plan("Held", str(hold)), with_hold(ROLLING, hold))
-    assert "held by Ada (audit); meanwhile version 2 gets 10 % of the traffic" in sentence
+    assert "held by Ada (audit), since 2026-03-01 14:00 UTC; " in sentence
+    assert "; meanwhile version 2 gets 10 % of the traffic" in sentence
 
 
 def test_a_model_that_was_never_trained_names_what_is_declared_and_since_when() -> None:
