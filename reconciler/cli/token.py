@@ -19,9 +19,9 @@ from reconciler.spec.model import seconds
 _HEADER = ("NAME", "SCOPE", "CREATED", "EXPIRES", "RATE")
 #: Else a daemon loses sight of servers, and rollouts stand still.
 _NO_ADMIN = (
-    "Servers now ask everybody for a token but the daemon of their own `up`: `apply`,\n"
-    "`why`, `doctor` and `watch` too. Make those one with --scope admin;\n"
-    "`targets.local.token_env` of params.yaml names the variable that holds it.\n"
+    "Servers now ask everybody for a token, `apply`, `why`, `doctor` and `watch` too (not the\n"
+    "daemon of their own `up`): make them one with --scope admin; `targets.local.token_env` of\n"
+    "params.yaml names the variable that holds it.\n"
 )
 _STYLES: tuple[dict[str, str], ...] = ({}, {"admin": "yellow"}, {}, {"expired": "red"}, {})
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.tokens import Right, Token, TokenFile, digest
 from tests.conftest import Project, Specify
-from tests.serving.running import serving
+from tests.serving.running import serving, until
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +56,7 @@ def test_a_release_without_a_server_is_one_and_is_well_as_soon_as_there_is_one(
         assert "nobody" not in done.stdout
         assert health(project) == "Healthy"
         _damaged(project, server.log)
+        _guarded(project, server.log)
 
 
 def _damaged(project: Project, log: list[str]) -> None:
@@ -75,6 +77,21 @@ def _damaged(project: Project, log: list[str]) -> None:
     assert "it answers from memory" in done.stdout
     cache.with_name("away").rename(cache)
     assert "1 model is as declared." in project.reconciler("apply").stdout
+
+
+def _guarded(project: Project, log: list[str]) -> None:
+    """Have the server ask for tokens, and see that it is not taken for dead."""
+    file = TokenFile(project.root / ".reconciler" / "tokens.json")
+    file.add(Token("ops", Right.ADMIN, digest(b"s3cret"), 0, ""))
+    until(lambda: any("TokensChanged" in line for line in log), 10, log)
+    done = project.reconciler("apply")
+    assert "wants a token of scope admin: `targets.local.token_env` of params.yaml" in done.stdout
+    assert "`reconciler token create NAME --scope admin` makes one" in done.stdout
+    assert "reconciler serve" not in done.stdout
+    assert health(project) == "Unknown"
+    project.env["SECRET"] = "s3cret"
+    assert "wants a token" not in project.reconciler("apply").stdout
+    assert health(project) == "Healthy"
 
 
 def _flip(file: Path) -> None:
