@@ -104,7 +104,7 @@ class Exchange(RequestResponseCycle):
         opening, closes = self._opening.lines(self.default_headers)
         headers = head["headers"]
         own = _lines(headers)
-        if own.count(b"\n") != len(headers):
+        if not own.count(b"\n") == own.count(b"\r") == len(headers):
             raise RuntimeError("a header has more than one line")
         closes = closes or _CLOSE in headers
         end = b"\r\n" if self.keep_alive or closes else b"connection: close\r\n\r\n"

@@ -41,7 +41,7 @@ class Site:
             await asyncio.wait_for(asyncio.sleep(0.01), 1)
         if content == b"bug":
             raise ValueError
-        value = b"two\r\nlines: 1" if content == b"lines" else b"one"
+        value = {b"lines": b"two\r\nlines: 1", b"return": b"two\rlines: 1"}.get(content, b"one")
         await answer(send, 200, content[:100], [(b"x-said", value)])
 
     async def line(self) -> Line:
@@ -204,7 +204,7 @@ def test_whoever_asks_for_a_word_before_sending_gets_it() -> None:
     run(test)
 
 
-@pytest.mark.parametrize("content", [b"bug", b"lines"])
+@pytest.mark.parametrize("content", [b"bug", b"lines", b"return"])
 def test_a_bug_or_a_header_of_two_lines_is_told_and_the_connection_ends(content: bytes) -> None:
     async def test(site: Site) -> None:
         line = await site.line()
