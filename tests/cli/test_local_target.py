@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.adapters.tokens import Right, Token, TokenFile, digest
 from tests.conftest import Project, Specify
-from tests.serving.running import serving, until
+from tests.serving.running import ask, serving, until
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def test_a_release_without_a_server_is_one_and_is_well_as_soon_as_there_is_one(
         assert "nobody" not in done.stdout
         assert health(project) == "Healthy"
         _damaged(project, server.log)
-        _guarded(project, server.log)
+        _guarded(project, server.port)
 
 
 def _damaged(project: Project, log: list[str]) -> None:
@@ -79,11 +79,11 @@ def _damaged(project: Project, log: list[str]) -> None:
     assert "1 model is as declared." in project.reconciler("apply").stdout
 
 
-def _guarded(project: Project, log: list[str]) -> None:
+def _guarded(project: Project, port: int) -> None:
     """Have the server ask for tokens, and see that it is not taken for dead."""
     file = TokenFile(project.root / ".reconciler" / "tokens.json")
     file.add(Token("ops", Right.ADMIN, digest(b"s3cret"), 0, ""))
-    until(lambda: any("TokensChanged" in line for line in log), 10, log)
+    until(lambda: ask(port, "GET", "/status")[0] == 401, 10)
     done = project.reconciler("apply")
     assert "wants a token of scope admin: `targets.local.token_env` of params.yaml" in done.stdout
     assert "`reconciler token create NAME --scope admin` makes one" in done.stdout
