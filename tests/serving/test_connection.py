@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import uvicorn
 
 from reconciler.serving.connection import (
     HEAD_BYTES,
     HEAD_S,
     IDLE_S,
-    Connection,
     Connections,
     allow_files,
 )
 from reconciler.serving.http import Gone, Receive, Scope, Send, answer, body
+from tests.serving.listening import listening, of
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HELLO = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -64,22 +63,8 @@ async def site(
 ) -> AsyncIterator[Site]:
     refused: list[str] = []
     made = Site(0, Connections(30.0, most, refused.append, lambda: made.now), refused)
-    config = uvicorn.Config(
-        app, http=Connection, ws="none", log_config=None, log_level="error", proxy_headers=False
-    )
-    config.load()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Connection(config=config, server_state=made.state, app_state={}, _loop=loop),
-        "127.0.0.1", 0, ssl=context,
-    )  # fmt: skip
-    made.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(of(app), made.state, context) as made.port:
         yield made
-    finally:
-        server.close()
-        for connection in list(made.state.connections):
-            connection.transport.abort()
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-import uvicorn
 
-from reconciler.serving.connection import Connection, Connections
+from reconciler.serving.connection import Connections
 from reconciler.serving.exchange import Exchange
 from reconciler.serving.http import Gone, Receive, Scope, Send, answer, body
 from reconciler.serving.stepping import in_task
+from tests.serving.listening import listening, of
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HEAD = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
@@ -52,31 +51,10 @@ class Site:
         return await said(line)
 
 
-@asynccontextmanager
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    config = uvicorn.Config(
-        made.answer, http=Connection, ws="none", log_config=None, log_level="critical",
-        proxy_headers=False, interface="asgi3",
-    )  # fmt: skip
-    config.load()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Connection(config=config, server_state=made.state, app_state={}, _loop=loop),
-        "127.0.0.1", 0,
-    )  # fmt: skip
-    made.port = server.sockets[0].getsockname()[1]
-    try:
-        yield made
-    finally:
-        server.close()
-        for connection in list(made.state.connections):
-            connection.transport.abort()
-
-
 def run(test: Callable[[Site], Awaitable[None]]) -> None:
     async def whole() -> None:
-        async with site() as made:
+        made = Site()
+        async with listening(of(made.answer), made.state) as made.port:
             await test(made)
 
     asyncio.run(asyncio.wait_for(whole(), 15))

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from reconciler.serving.connection import Connection
 from reconciler.serving.loaded import SLOW_S, load
 from reconciler.serving.settings import Settings
 from reconciler.serving.table import Route, Table
 from reconciler.serving.worker import Worker
 from tests.serving.bundles import made, route
+from tests.serving.listening import listening
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -81,18 +81,9 @@ async def _said(line: Line) -> tuple[int, dict[str, Any]]:
 @asynccontextmanager
 async def site() -> AsyncIterator[Site]:
     made_here = Site()
-    config = made_here.worker._server().config
-    config.load()
-    state, loop = made_here.worker._state, asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Connection(config=config, server_state=state, app_state={}, _loop=loop),
-        "127.0.0.1", 0,
-    )  # fmt: skip
-    made_here.port = server.sockets[0].getsockname()[1]
-    try:
+    worker = made_here.worker
+    async with listening(worker._server().config, worker._state) as made_here.port:
         yield made_here
-    finally:
-        server.close()
 
 
 def rows(count: int) -> list[dict[str, float]]:
