@@ -69,6 +69,9 @@ class Serving:
         if record is None:
             return _unrecorded(any(target.observe(name) for target in self._targets.values()))
         champion = _champion(record)
+        for known, servers in self._followed.items():
+            if champion is None or own not in (None, known):
+                servers.forget(name)
         if champion is not None and (followed := self._followed.get(own or "")) is not None:
             plan = self._tend(name, followed, champion)
             if plan.reason == "Settled":  # until then it stays where it was served before

@@ -103,3 +103,7 @@ class Followed(Protocol):
         Nothing is raised: whether that has helped is observed.
         """
         ...
+
+    def forget(self, model: str) -> None:
+        """Take note that `model` is not to be served there: if it is again, that is a release."""
+        ...

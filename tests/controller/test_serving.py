@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.cache import Cache
+from reconciler.adapters.targets.local import LocalTarget
 from reconciler.adapters.targets.memory import MemoryTarget
 from reconciler.controller import telling
 from reconciler.controller.artifacts import Artifacts
@@ -17,7 +18,9 @@ from reconciler.core import record as records
 from reconciler.core.record import Outcome, Pointer, Record, Version
 from reconciler.core.target_plan import Fault
 from reconciler.errors import TerminalError
+from reconciler.ports.servers import Answering
 from reconciler.ports.targets import Served as Sight
+from tests.serving.fake import FakeServer, FakeServers
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -177,6 +180,9 @@ class Tracked:
     def mend(self, model: str, wanted: str) -> None:
         self.mended.append(wanted)
 
+    def forget(self, model: str) -> None:
+        self.mended.clear()
+
 
 ONE = "0" * 32 + ".dir"
 WELL = Sight(ONE, intact=True)
@@ -226,6 +232,29 @@ def test_models_of_other_targets_ask_no_server_and_retired_ones_neither(target: 
     for own in (None, "local"):
         assert serving.converge("m", own, retired).reason == "NotReleased"
         assert serving.look("m", own, retired).reason == "NotReleased"
+
+
+@pytest.mark.parametrize("elsewhere", ["retired", "directory"])
+def test_what_comes_back_to_servers_is_released_there_again_and_not_healed(
+    target: Counting, elsewhere: str
+) -> None:
+    told: list[Event] = []
+    server = FakeServer()
+    local = LocalTarget(FakeServers(a=server))
+    serving = Serving(
+        {"directory": target}, lambda _: Path(), acted=telling.serving(told.append),
+        followed={"local": local},
+    )  # fmt: skip
+    for _ in range(2):
+        server.wanted["m"] = Answering(1, ONE)
+        assert serving.converge("m", "local", released()).reason == "Settled"
+        server.serves.clear()
+        if elsewhere == "retired":
+            serving.converge("m", None, records.retire(released(), "r2"))
+        else:
+            serving.converge("m", "directory", released())
+    reasons = [e.reason for e in told if isinstance(e, Served) and e.target == "local"]
+    assert reasons == ["RolledOut", "RolledOut"]
 
 
 def test_a_model_that_moves_to_servers_is_withdrawn_where_it_was_once_they_answer(

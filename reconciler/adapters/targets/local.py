@@ -96,6 +96,11 @@ class LocalTarget:
             except TransientError:  # the next look says what is wrong with it
                 continue
 
+    def forget(self, model: str) -> None:
+        """Take note that a model is not to be served by these servers."""
+        self._right.pop(model, None)
+        self._asked.pop(model, None)
+
     def _forgiven(self, model: str, wanted: str, seen: Served) -> Served:
         """Return what is no fault yet as none: a release takes servers a moment."""
         if seen.fault not in _LATE or self._right.get(model) == wanted:
