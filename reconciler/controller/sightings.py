@@ -12,7 +12,7 @@ from reconciler.core.record import Record, Version
 from reconciler.core.rollout import Counts
 from reconciler.core.rollouts import challenger
 from reconciler.core.tally import NONE, Tally
-from reconciler.ports.servers import Report, Unloaded
+from reconciler.ports.servers import Report, State, Unloaded
 
 #: By id of a boot, then digest of a bundle.
 Boots = dict[str, dict[str, Tally]]
@@ -109,7 +109,15 @@ def troubles(trial: Trial, reports: Sequence[Report]) -> tuple[str, ...]:
         for report in up
         if (failure := _failure(trial, report)) is not None
     ]
-    return (*away, *failed)
+    loading = [
+        f"{report.endpoint}: {serves.detail}"
+        for report in up
+        if (serves := report.models.get(trial.model)) is not None
+        and serves.state is State.LOADING
+        and serves.detail
+        and not _ready(trial, report)
+    ]
+    return (*away, *failed, *loading)
 
 
 def _ready(trial: Trial, report: Report) -> bool:

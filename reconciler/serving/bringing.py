@@ -29,7 +29,7 @@ _END_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """How one bundle is fared for."""
+    """How it goes with one bundle."""
 
     since: datetime
     """When it was first wanted, with a zone."""
@@ -107,7 +107,7 @@ class Bringing:
             self._send()
 
     def errand(self, digest: str) -> Errand | None:
-        """Return how a bundle is fared for; None: it is not wanted."""
+        """Return how it goes with a bundle; None: it is not wanted."""
         with self._lock:
             found = self._parcels.get(digest)
             if found is None:
@@ -143,7 +143,12 @@ class Bringing:
             back = threading.Event()
             thread = threading.Thread(target=self._go, args=(wanted, back), daemon=True)
             self._out[thread] = (wanted, back)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no room for one: another time
+                del self._out[thread]
+                self._waiting = [*wanted, *self._waiting]
+                return
 
     def _go(self, wanted: tuple[str, ...], back: threading.Event) -> None:
         error: ReconcilerError | None = None

@@ -33,6 +33,8 @@ class Server:
     away: str = ""
     broken: dict[str, str] = field(default_factory=dict)
     """Why bundles cannot be loaded, as a reason, by digest."""
+    fetching: dict[str, str] = field(default_factory=dict)
+    """What is said of bundles that are on their way, by digest."""
     tripped: bool = False
     behind: Report | None = None
     """What it goes on saying, because it has not heard of anything since; None: it has."""
@@ -84,6 +86,8 @@ class Server:
         if (reason := self.broken.get(digest)) is not None:
             failed = Unloaded(tried.number, digest, reason, "its model.onnx is cut", since)
             return Serves(State.FAILED, champion, None, failed, failed.message)
+        if (detail := self.fetching.get(digest)) is not None:
+            return Serves(State.LOADING, champion, detail=detail)
         weight = record.challenger.weight
         return Serves(
             State.READY, champion, Trying(tried.number, digest, weight, False, self.tripped, since)

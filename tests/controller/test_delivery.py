@@ -172,6 +172,21 @@ def test_a_challenger_that_no_server_can_load_is_withdrawn(stage: Stage) -> None
     assert "its model.onnx is cut" in stage.version(2).message
 
 
+def test_what_is_being_fetched_is_waited_for_and_told(stage: Stage) -> None:
+    stage.declare("fp1")
+    stage.world.bundles["fp2"] = "far"
+    stage.server.fetching[_digest("far")] = "version 2 is being fetched"
+    stage.declare("fp2")
+    stage.server.answers(tally(900), tally(1000))
+    stage.pass_(minutes=12)
+    assert stage.challenger is not None
+    assert stage.challenger.step == 0
+    assert stage.watched.stands().message.endswith("; http://one: version 2 is being fetched")
+    stage.server.fetching.clear()
+    stage.pass_(seconds=4)
+    assert stage.challenger.step == 1
+
+
 def test_what_may_yet_be_had_is_waited_for_and_withdrawn_after_a_while(stage: Stage) -> None:
     stage.declare("fp1")
     stage.world.bundles["fp2"] = "late"

@@ -129,3 +129,16 @@ def test_what_takes_long_is_overdue(remote: Remote) -> None:
     remote.now = OVERDUE_S
     assert remote.errand("a").overdue
     assert remote.bringing.due_s() is None
+
+
+def test_what_nobody_can_be_sent_for_waits(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        remote.bringing.want(["a"])
+    assert remote.errand("a").under_way
+    remote.bringing.want(["a", "b"])
+    until(lambda: remote.over("a") and remote.over("b"))
+    assert sorted(remote.asked) == [("a",), ("b",)]
