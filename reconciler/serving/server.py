@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.errors import ReconcilerError
-from reconciler.serving import unforeseen
+from reconciler.serving import summary, unforeseen
 from reconciler.serving.crew import Crew
 from reconciler.serving.settings import RELOAD_S
 from reconciler.serving.stock import Stock
@@ -152,30 +152,13 @@ class Server:
         """Return how models are served, as what differs among workers is summed up."""
         every = self._crew.loaded()
         houses = [house for house in every if house]
-        models = _summed(houses)
-        for name, coming in dict(self._stock.coming).items():
-            model = models.setdefault(name, {"champion": None, "challenger": None, "failed": None})
-            if model.get("state", "ready") == "ready":
-                model |= {"state": "loading", "detail": str(coming)}
-        for name, trouble in dict(self._stock.troubles).items():
-            model = models.setdefault(name, {"champion": None, "challenger": None})
-            model |= {
-                "state": "failed",
-                "detail": trouble.message,
-                "failed": {"version": trouble.version, "digest": None,
-                           "reason": trouble.reason, "message": trouble.message,
-                           "since": trouble.since},
-            }  # fmt: skip
-        for name, kept in dict(self._stock.upkeep).items():
-            if name in models:
-                models[name] |= {"healed": kept.healed, "damaged": kept.damaged}
         commits = {house["commit"] for house in houses}
         return {
             "commit": commits.pop() if len(commits) == 1 else None,
             "behind": "" if (why := self._behind) is None else f"{why.reason}: {why}",
             "ready": self._all_ready(every),
             "workers": len(houses),
-            "models": models,
+            "models": summary.models(houses, self._stock),
             "boots": self._crew.counts(),
         }
 
@@ -248,24 +231,3 @@ class Server:
         if self._said.get(what) != message:
             self._said[what] = message
             self._tell(reason, message)
-
-
-def _summed(houses: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return each model as the worker has it that is furthest behind.
-
-    A challenger that one of them has cut off is cut off.
-    """
-    order = ("failed", "loading", "ready")
-    found: dict[str, Any] = {}
-    tripped: set[str] = set()
-    for house in houses:
-        for name, model in house["models"].items():
-            known = found.get(name)
-            if known is None or order.index(model["state"]) < order.index(known["state"]):
-                found[name] = dict(model)
-            if (model["challenger"] or {}).get("tripped"):
-                tripped.add(name)
-    for name in tripped:
-        if (challenger := found[name]["challenger"]) is not None:
-            found[name]["challenger"] = {**challenger, "tripped": True}
-    return found

@@ -214,3 +214,14 @@ def test_a_server_that_does_not_follow_the_records_says_so_where_it_is_late(worl
     world.a.behind = "InternalError: a bug"
     changed(world.a, "wine", champion=Answering(7, "other"))
     assert world.seen().detail.endswith("follow the records at the moment: InternalError: a bug")
+
+
+def test_a_server_that_fetches_a_version_is_not_wrong_and_what_it_says_is_told(
+    world: World,
+) -> None:
+    world.seen()
+    detail = "version 8 is being fetched"
+    late = Answering(7, "other")
+    changed(world.b, "wine", champion=late, state=State.LOADING, detail=detail)
+    seen = world.seen()
+    assert (seen.fault, seen.detail) == (Fault.LOADING, f"{B}: {detail}")
