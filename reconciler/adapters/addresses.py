@@ -1,4 +1,4 @@
-"""Addresses: where the servers of a state folder answer, as each says while it runs."""
+"""Addresses: where the servers of a state folder answer, and what they show, as each says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-#: In the state folder: a file for each socket, locked by the server whose address it holds.
+#: In the state folder: a file for each socket, locked by the server whose address it holds. Where
+#: that one speaks TLS, a second line names the file of its certificate.
 FOLDER = "serving"
 
 
@@ -40,17 +41,28 @@ class Addresses:
     def __init__(self, state: Path, otherwise: Sequence[str]) -> None:
         self._folder = state / FOLDER
         self._last = tuple(otherwise)
+        self._shown: dict[str, Path] = {}
 
     def __call__(self) -> tuple[str, ...]:
         """Return them, at least one."""
-        locks = sorted(self._folder.glob("*.lock"))
-        told = tuple(address for lock in locks if held(lock) and (address := _read(lock)))
-        self._last = told or self._last
+        self._last = tuple(self._told()) or self._last
         return self._last
 
+    def certificate(self, address: str) -> Path | None:
+        """Return the file of what the server at an address shows; None: none says that it does."""
+        self._shown.update((at, Path(file)) for at, file in self._told().items() if file)
+        return self._shown.get(address)
 
-def _read(lock: Path) -> str:
+    def _told(self) -> dict[str, str]:
+        """Return the file of a certificate by address; empty: that one speaks no TLS."""
+        locks = sorted(self._folder.glob("*.lock"))
+        told = (_read(lock) for lock in locks if held(lock))
+        return {lines[0]: lines[1] for lines in told if lines[0]}
+
+
+def _read(lock: Path) -> tuple[str, str]:
     try:
-        return lock.read_text(errors="replace").strip()
+        first, _, rest = lock.read_text(errors="replace").partition("\n")
     except OSError:
-        return ""
+        return "", ""
+    return first.strip(), rest.rstrip("\n")

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import orjson
 
-from reconciler.adapters import server_report
+from reconciler.adapters import server_failures, server_report
+from reconciler.adapters.trust import UNKNOWN, Pinned, anybody
 from reconciler.errors import TransientError
-from reconciler.ports.servers import BUSY, DENIED, DOWN, REFUSED, Prediction, Report, Row
+from reconciler.ports.servers import DENIED, REFUSED, Prediction, Report, Row
 
 _CONNECT_S = 0.4
 _ANSWER_S = 2.0
@@ -38,6 +41,8 @@ class ServerClient:
         endpoints: Such as `http://127.0.0.1:8080`; or what returns them, at each look.
         token: Sent to each; None: they ask for none.
         known: Endpoints that are sent another one instead, and which.
+        certificate: Returns the file of the one certificate that an endpoint may show; None: any
+            that its name and issuer make good.
         clock: Monotonic seconds.
     """
 
@@ -46,11 +51,14 @@ class ServerClient:
         endpoints: Sequence[str] | Callable[[], Sequence[str]],
         token: str | None = None,
         known: Mapping[str, str] | None = None,
+        certificate: Callable[[str], Path | None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoints = endpoints if callable(endpoints) else lambda: endpoints
         self._token, self._known = token, known or {}
         self._clock = clock
+        self._certificate = certificate
+        self._pins: dict[Path, Pinned] = {}
         self._lock = threading.Lock()
         self._reports: tuple[Report, ...] = ()
         self._until = float("-inf")
@@ -93,6 +101,31 @@ class ServerClient:
         token = self._known.get(endpoint, self._token)
         return {} if token is None else {"Authorization": f"Bearer {token}"}
 
+    def _connected(self, endpoint: str) -> http.client.HTTPConnection:
+        """Return an open connection to who is meant, whom nothing was sent yet."""
+        parts = urlsplit(endpoint)
+        if parts.scheme != "https":
+            plain = http.client.HTTPConnection(parts.netloc, timeout=_CONNECT_S)
+            plain.connect()
+            return plain
+        file = self._certificate(endpoint)
+        pinned = None if file is None else self._pins.setdefault(file, Pinned(file))
+        context = anybody() if pinned is None else pinned.context()
+        line = http.client.HTTPSConnection(parts.netloc, timeout=_CONNECT_S, context=context)
+        try:
+            line.connect()
+            if pinned is not None:
+                pinned.check(line.sock.getpeercert(binary_form=True))
+        except ssl.SSLCertVerificationError as error:
+            line.close()
+            if pinned is not None and error.verify_code in UNKNOWN:
+                raise pinned.mistaken() from error
+            raise
+        except BaseException:
+            line.close()
+            raise
+        return line
+
     def _asked(self) -> tuple[Report, ...]:
         endpoints = self._endpoints()
         if len(endpoints) <= 1:
@@ -126,50 +159,25 @@ class ServerClient:
             ValueError: It is no JSON.
         """
         parts = urlsplit(endpoint)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else None
-        connection = (kind or http.client.HTTPConnection)(parts.netloc, timeout=_CONNECT_S)
+        connection: http.client.HTTPConnection | None = None
         try:
-            connection.connect()
+            connection = self._connected(endpoint)
             connection.sock.settimeout(within_s)
             sent = {**self._shown(endpoint), **headers, "Connection": "close"}
             connection.request(method, parts.path.rstrip("/") + path, body, sent)
             answer = connection.getresponse()
             content = answer.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
-            raise TransientError(_unheard(endpoint, error), reason=DOWN) from error
+            raise server_failures.unheard(endpoint, error) from error
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
         if answer.status not in (200, 202):
-            raise _refused(endpoint, answer.status, content, shown="Authorization" in sent)
+            shown = "Authorization" in sent
+            raise server_failures.refused(endpoint, answer.status, content, shown=shown)
         return orjson.loads(content)
 
 
 def _plain(row: Row) -> dict[str, Any]:
     """Return a row as JSON can have it: it knows no NaN, which stands for null."""
     return {name: None if value != value else value for name, value in row.items()}
-
-
-def _unheard(endpoint: str, error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"the server at {endpoint} does not answer in time"
-    if isinstance(error, ConnectionRefusedError):
-        return f"no server answers at {endpoint}"
-    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"no server answers at {endpoint}: {said}"
-
-
-def _refused(endpoint: str, status: int, content: bytes, *, shown: bool) -> TransientError:
-    """Return what a status means; `shown` says whether a token was sent."""
-    try:
-        plain = orjson.loads(content)
-        said, reason = str(plain["error"]), plain.get("reason")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        said, reason = "without a word", None
-    server = f"the server at {endpoint}"
-    if status == 401 or reason == "WrongScope":
-        named = "`targets.local.token_env` of params.yaml names"
-        wants = f"{server} wants a token of scope admin: {named} the variable that holds it"
-        refuses = f"{server} does not take the token whose variable {named}: {said:.200}"
-        return TransientError(refuses if shown else wants, reason=DENIED)
-    message = f"{server} refuses with status {status}: {said:.200}"
-    return TransientError(message, reason=BUSY if status in (429, 503, 504) else REFUSED)

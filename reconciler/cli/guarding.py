@@ -149,6 +149,11 @@ class Guard:
         """What addresses of the server begin with."""
         return "http" if self._access.tls is None else "https"
 
+    @property
+    def certificate(self) -> str:
+        """The file of what the server shows over TLS; empty: it speaks none."""
+        return "" if self._access.tls is None else self._access.tls.cert
+
     def warn(self, log: Listen) -> None:
         """Say what a person should know who lets others reach the server."""
         if not self.local and self._access.tls is None:

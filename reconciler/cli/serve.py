@@ -155,7 +155,8 @@ def _made(
         log(Happened(reason, message, good=False))
 
     def ready(answering: int, models: int) -> None:
-        held.append(succession.succeed(lock, reached(listen, guard.scheme)))
+        where = reached(listen, guard.scheme)
+        held.append(succession.succeed(lock, where, guard.certificate))
         tell_ready(os.environ)
         counted = f"{models} model{'' if models == 1 else 's'}"
         what = counted if answering == models else f"{answering} of {counted}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from reconciler.adapters import beside
 from reconciler.adapters.binding import listening_socket, reached
 from reconciler.adapters.children import Child, Kept
-from reconciler.adapters.targets import VARIABLE
+from reconciler.adapters.targets import CERTIFICATE, VARIABLE
 from reconciler.adapters.tokens import secret
 from reconciler.cli.ending import Asked, asked_to_end
 from reconciler.cli.grpc_port import grpc_port
@@ -49,6 +49,8 @@ class Request:
     """Where to serve over gRPC as well, 0: any that is free; None: nowhere."""
     remote: Remote | None = None
     """None: the repository that we are in is followed."""
+    certificate: str = ""
+    """The file of what the server shows over TLS; empty: it speaks none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Programs:
     asked: Asked
     codes: list[int]
     """What `up` exits with, if with more than 0."""
+    certificate: str
+    """The file of what the server shows over TLS; empty: it speaks none."""
     shared: str = field(default_factory=secret, repr=False)
     """A secret that both know, and nobody else."""
 
@@ -75,7 +79,7 @@ class Programs:
         self, name: str, words: Sequence[str], fds: Sequence[int], folder: Path, endpoint: str
     ) -> Kept:
         """Start a program of ours, `daemon` or `server`, and keep it running."""
-        env = {**os.environ, VARIABLE: endpoint}
+        env = {**os.environ, VARIABLE: endpoint, CERTIFICATE: self.certificate}
         program = [sys.executable, "-P", "-m", "reconciler", *words]
         hear = self.woven.hears(name)
 
@@ -131,7 +135,7 @@ def run(request: Request) -> int:
         stack.callback(os.close, leash)
         stack.callback(os.close, held)
         stack.callback(_end, kept)
-        programs, own = Programs(woven, asked, []), ("--leash", str(leash))
+        programs, own = Programs(woven, asked, [], request.certificate), ("--leash", str(leash))
         port = listen.getsockname()[1]
         woven.tell("Started", f"process {os.getpid()} keeps both, on port {port}")
         sockets = {"--fd": listen.fileno()}
@@ -139,7 +143,7 @@ def run(request: Request) -> int:
             sockets["--grpc-fd"] = stack.enter_context(grpc).fileno()
         serve = ("serve", *words(sockets), *own, *request.server)
         watch = ("watch", *own, *request.daemon)
-        where = reached(listen, "https" if "--tls-cert" in request.server else "http")
+        where = reached(listen, "https" if request.certificate else "http")
         kept.append(programs.kept("server", serve, (*sockets.values(), leash), served, where))
         kept.append(programs.kept("daemon", watch, (leash,), here, where))
         while not asked.wait():

@@ -29,10 +29,11 @@ def place(state: Path, listen: socket.socket) -> Path:
     return state / FOLDER / f"{re.sub('[^A-Za-z0-9.]', '_', host)}-{port}.lock"
 
 
-def succeed(path: Path, address: str) -> IO[bytes] | None:
+def succeed(path: Path, address: str, certificate: str = "") -> IO[bytes] | None:
     """Return the lock, which whoever was there before sees; it lasts until it is closed.
 
-    It holds the address, by which other programs here find the server (`adapters.addresses`).
+    It holds the address, by which other programs here find the server, and the file of the
+    certificate that it shows, by which they know it (`adapters.addresses`).
 
     None: somebody else is there and alive, or it cannot be written; nothing depends on it then.
     """
@@ -48,7 +49,7 @@ def succeed(path: Path, address: str) -> IO[bytes] | None:
             time.sleep(_PAUSE_S)
         else:
             lock.truncate(0)
-            lock.write(address.encode())
+            lock.write("\n".join(filter(None, (address, certificate))).encode())
             lock.flush()
             return lock
     lock.close()

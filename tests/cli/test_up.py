@@ -12,10 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from reconciler.adapters.targets import open_servers
 from reconciler.adapters.tokens import Right, Token, TokenFile, digest
 from tests.processes import gone
 from tests.serving.running import Clients, Running, ask
 from tests.serving.shelf import Shelf
+from tests.serving.test_tls import issue
 
 pytestmark = pytest.mark.slow
 
@@ -146,3 +148,15 @@ def test_the_daemon_is_let_in_where_all_others_need_a_token(tmp_path: Path) -> N
     said = [line for line in both.log if "/status" in line]
     assert sum("401" in line for line in said) == 1
     assert all("token of up" in line for line in said if "401" not in line)
+
+
+def test_the_daemon_trusts_the_certificate_of_the_server_beside_it(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "repo")
+    shelf.release(shelf.version(1, 2.0))
+    shelf.declare("m", SPEC)
+    made = issue(tmp_path, "self-signed")
+    tls = ("--tls-cert", made.cert, "--tls-key", made.key)
+    with up(shelf.root, "--interval", "0.5", "--access-log", "1", *tls) as both:
+        told(both, "GET /status 200")
+        (report,) = open_servers({}, shelf.root / ".reconciler").look()
+        assert (report.endpoint, report.away) == (f"https://127.0.0.1:{both.port}", "")

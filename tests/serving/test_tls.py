@@ -19,20 +19,23 @@ from reconciler.serving.tls import Certificate, Renewed
 from tests.serving.test_connection import HELLO, Site, response, run, site
 
 
-def issue(folder: Path, name: str, password: bytes | None = None) -> Certificate:
-    """Write a certificate that vouches for itself, and its key."""
+def issue(
+    folder: Path, name: str, password: bytes | None = None, issuer: Certificate | None = None
+) -> Certificate:
+    """Write a certificate, and its key; without an issuer, it vouches for itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    by, signing = (called, key) if issuer is None else signer(issuer)
     now = dt.datetime.now(dt.UTC)
     hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     made = (
         x509.CertificateBuilder()
-        .subject_name(called).issuer_name(called).public_key(key.public_key())
+        .subject_name(called).issuer_name(by).public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1)).not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(signing, hashes.SHA256())
     )  # fmt: skip
     lock: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password:
@@ -42,6 +45,14 @@ def issue(folder: Path, name: str, password: bytes | None = None) -> Certificate
     (folder / "cert.pem").write_bytes(made.public_bytes(pem))
     (folder / "key.pem").write_bytes(key.private_bytes(pem, form, lock))
     return Certificate(str(folder / "cert.pem"), str(folder / "key.pem"))
+
+
+def signer(issuer: Certificate) -> tuple[x509.Name, ec.EllipticCurvePrivateKey]:
+    """Return the name of an issuer, and its key."""
+    certificate = x509.load_pem_x509_certificate(Path(issuer.cert).read_bytes())
+    key = serialization.load_pem_private_key(Path(issuer.key).read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return certificate.subject, key
 
 
 def trusting(certificate: Certificate) -> ssl.SSLContext:

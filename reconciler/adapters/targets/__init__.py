@@ -23,6 +23,8 @@ LOCAL = "local"
 ENDPOINT = "http://127.0.0.1:8080"
 #: Says where it listens instead, for whoever is started beside it; settings that name servers win.
 VARIABLE = "RECONCILER_ENDPOINT"
+#: Names the file of the certificate that it shows, which is trusted there, and no other is.
+CERTIFICATE = "RECONCILER_CERTIFICATE"
 
 
 def open_target(
@@ -87,7 +89,15 @@ def open_servers(settings: Mapping[str, object], state: Path, secret: str | None
     named = tuple(str(endpoint).rstrip("/") for endpoint in endpoints)
     found = "endpoints" not in settings and not beside
     known = {beside: secret} if beside and secret else {}
-    return ServerClient(Addresses(state, named) if found else named, token or None, known)
+    addresses = Addresses(state, named)
+    pinned = os.environ.get(CERTIFICATE)
+    own = {beside: Path(pinned)} if beside and pinned else {}
+    return ServerClient(
+        addresses if found else named,
+        token or None,
+        known,
+        lambda endpoint: own.get(endpoint) or addresses.certificate(endpoint),
+    )
 
 
 def open_followed(servers: Tended, golden: Golden) -> dict[str, Followed]:

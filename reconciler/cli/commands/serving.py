@@ -152,5 +152,6 @@ def up(
     asked = verb.Request(
         host, port, log_format, verb.words({**both, **daemon}), verb.words({**both, **server}),
         grpc_port, None if remote is None else verb.Remote(remote, branch, state),
+        "" if tls_cert is None else str(tls_cert.absolute()),
     )  # fmt: skip
     raise typer.Exit(verb.run(asked))
