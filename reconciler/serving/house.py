@@ -105,7 +105,7 @@ class House:
             return not_ready(f"{model} cannot be served: {said}")
         wanted = self._wanted
         if (why := self.lacking().get(model)) is not None:
-            return not_ready(f"{model} cannot be served: {why}")
+            return not_ready(f"{model} is not served yet: {why}")
         if wanted is None or (model in wanted.routes and self._working):
             return not_ready(f"{model:.80} is not loaded yet")
         return no_such_model(model)

@@ -60,7 +60,7 @@ def test_what_is_in_memory_is_not_loaded_again(kept: Kept, tmp_path: Path) -> No
 
 def test_a_model_whose_bundle_is_nowhere_to_be_had_is_no_unknown_one(kept: Kept) -> None:
     asyncio.run(kept.house.follow(Table("c1", {}, {"m": "it is in no cache"})))
-    with pytest.raises(Refused, match="m cannot be served: it is in no cache") as refused:
+    with pytest.raises(Refused, match="m is not served yet: it is in no cache") as refused:
         kept.house.standing("m")
     assert (refused.value.status, refused.value.reason) == (503, "NotReady")
     listed = [{"name": "m", "state": "UNAVAILABLE", "reason": "it is in no cache"}]
