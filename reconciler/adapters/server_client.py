@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from reconciler.adapters import server_failures, server_report
+from reconciler.adapters.addresses import Neighbour
 from reconciler.adapters.trust import UNKNOWN, Pinned, anybody
 from reconciler.errors import TransientError
 from reconciler.ports.servers import DENIED, REFUSED, Prediction, Report, Row
@@ -40,9 +41,8 @@ class ServerClient:
     Args:
         endpoints: Such as `http://127.0.0.1:8080`; or what returns them, at each look.
         token: Sent to each; None: they ask for none.
-        known: Endpoints that are sent another one instead, and which.
-        certificate: Returns the file of the one certificate that an endpoint may show; None: any
-            that its name and issuer make good.
+        known: Returns the server here that an endpoint means, which is asked where it says that
+            it answers; None: somebody else is meant.
         clock: Monotonic seconds.
     """
 
@@ -50,14 +50,12 @@ class ServerClient:
         self,
         endpoints: Sequence[str] | Callable[[], Sequence[str]],
         token: str | None = None,
-        known: Mapping[str, str] | None = None,
-        certificate: Callable[[str], Path | None] = lambda _: None,
+        known: Callable[[str], Neighbour | None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoints = endpoints if callable(endpoints) else lambda: endpoints
-        self._token, self._known = token, known or {}
+        self._token, self._known = token, known
         self._clock = clock
-        self._certificate = certificate
         self._pins: dict[Path, Pinned] = {}
         self._lock = threading.Lock()
         self._reports: tuple[Report, ...] = ()
@@ -97,18 +95,13 @@ class ServerClient:
                 f"{endpoint}: its predictions make no sense", reason=REFUSED
             ) from error
 
-    def _shown(self, endpoint: str) -> dict[str, str]:
-        token = self._known.get(endpoint, self._token)
-        return {} if token is None else {"Authorization": f"Bearer {token}"}
-
-    def _connected(self, endpoint: str) -> http.client.HTTPConnection:
+    def _connected(self, known: Neighbour) -> http.client.HTTPConnection:
         """Return an open connection to who is meant, whom nothing was sent yet."""
-        parts = urlsplit(endpoint)
+        parts, file = urlsplit(known.address), known.certificate
         if parts.scheme != "https":
             plain = http.client.HTTPConnection(parts.netloc, timeout=_CONNECT_S)
             plain.connect()
             return plain
-        file = self._certificate(endpoint)
         pinned = None if file is None else self._pins.setdefault(file, Pinned(file))
         context = anybody() if pinned is None else pinned.context()
         line = http.client.HTTPSConnection(parts.netloc, timeout=_CONNECT_S, context=context)
@@ -158,13 +151,16 @@ class ServerClient:
                 `TokenWanted`.
             ValueError: It is no JSON.
         """
-        parts = urlsplit(endpoint)
+        known = self._known(endpoint) or Neighbour(endpoint)
+        token = known.secret or self._token
+        shown = {} if token is None else {"Authorization": f"Bearer {token}"}
         connection: http.client.HTTPConnection | None = None
         try:
-            connection = self._connected(endpoint)
+            connection = self._connected(known)
             connection.sock.settimeout(within_s)
-            sent = {**self._shown(endpoint), **headers, "Connection": "close"}
-            connection.request(method, parts.path.rstrip("/") + path, body, sent)
+            sent = {**shown, **headers, "Connection": "close"}
+            below = urlsplit(known.address).path.rstrip("/")
+            connection.request(method, below + path, body, sent)
             answer = connection.getresponse()
             content = answer.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
@@ -173,8 +169,7 @@ class ServerClient:
             if connection is not None:
                 connection.close()
         if answer.status not in (200, 202):
-            shown = "Authorization" in sent
-            raise server_failures.refused(endpoint, answer.status, content, shown=shown)
+            raise server_failures.refused(endpoint, answer.status, content, shown=bool(shown))
         return orjson.loads(content)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.addresses import Addresses
+from reconciler.adapters.addresses import Addresses, Neighbour
 from reconciler.adapters.binding import listening_socket, reached
 from reconciler.adapters.targets import VARIABLE, open_servers
 from reconciler.serving.succession import place, succeed
@@ -57,3 +57,32 @@ def test_servers_that_are_named_come_before_those_that_are_found(
             settings = {"endpoints": [other]} if named == "settings" else {}
             (report,) = open_servers(settings, tmp_path).look()
     assert report.endpoint == (found if named == "nothing" else other)
+
+
+@pytest.mark.parametrize(
+    ("address", "endpoint", "meant"),
+    [
+        (USUAL, "http://127.0.0.1:8080/", True),
+        (USUAL, "http://localhost:8080", True),
+        (USUAL, "HTTP://LocalHost.:8080", True),
+        ("http://[::1]:8080", "http://localhost:8080", True),
+        ("http://[::1]:8080", "http://[0:0:0:0:0:0:0:1]:8080", True),
+        ("https://127.0.0.1:443", "https://localhost", True),
+        (USUAL, "http://[::1]:8080", False),
+        (USUAL, "http://localhost:8081", False),
+        (USUAL, "http://localhost", False),
+        (USUAL, "https://localhost:8080", False),
+        (USUAL, "http://localhost:8080/below", False),
+        (USUAL, "http://localhost.example.org:8080", False),
+        (USUAL, "http://ann@localhost:8080", False),
+        (USUAL, "http://127.0.0.2:8080", False),
+        (USUAL, "http://localhost:no", False),
+        ("http://10.0.0.7:8080", "http://10.0.0.7:8080", True),
+        ("http://10.0.0.7:8080", "http://localhost:8080", False),
+        ("odd:no", "odd:no", True),
+    ],
+)
+def test_an_endpoint_means_the_server_here_whose_address_it_is(
+    address: str, endpoint: str, meant: bool
+) -> None:
+    assert Neighbour(address).meant(endpoint) == meant

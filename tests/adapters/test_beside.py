@@ -36,14 +36,15 @@ def test_what_tells_no_secret_is_refused() -> None:
             beside.heard(fd)
 
 
-@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("named", ["127.0.0.1", "localhost", ""])
 def test_only_the_server_beside_us_is_sent_the_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     monkeypatch.setenv("TOKEN", "theirs")
     with odd(200) as own, odd(200) as other:
         monkeypatch.setenv(VARIABLE, own.endpoint)
-        settings = {"endpoints": [own.endpoint, other.endpoint]} if named else {}
+        ours = own.endpoint.replace("127.0.0.1", named)
+        settings = {"endpoints": [ours, other.endpoint]} if named else {}
         open_servers(settings, tmp_path, "ours").look()
         open_servers({**settings, "token_env": "TOKEN"}, tmp_path, "ours").look()
         open_servers({**settings, "token_env": "TOKEN"}, tmp_path).look()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.addresses import Neighbour
 from reconciler.adapters.binding import listening_socket, reached
 from reconciler.adapters.server_client import ServerClient
 from reconciler.adapters.targets import CERTIFICATE, VARIABLE, open_servers
@@ -61,7 +62,7 @@ def folder(path: Path, name: str) -> Path:
 
 def away(endpoint: str, pinned: Path | str | None) -> str:
     file = None if pinned is None else Path(pinned)
-    return ServerClient([endpoint], "s3cret", certificate=lambda _: file).look()[0].away
+    return ServerClient([endpoint], "s3cret", known=lambda at: Neighbour(at, file)).look()[0].away
 
 
 def asked(client: ServerClient) -> str:
@@ -97,7 +98,7 @@ def test_a_renewed_file_holds_at_once_and_the_one_before_until_the_server_shows_
     own = issue(tmp_path, "first")
     before = own.context()
     with shown(before) as (endpoint, _):
-        client = ServerClient([endpoint], certificate=lambda _: Path(own.cert))
+        client = ServerClient([endpoint], known=lambda at: Neighbour(at, Path(own.cert)))
         assert asked(client) == ""
         issue(tmp_path, "second")
         assert asked(client) == "", "it has not taken it up yet"

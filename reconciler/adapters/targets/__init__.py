@@ -74,7 +74,7 @@ def open_servers(settings: Mapping[str, object], state: Path, secret: str | None
     Raises:
         SpecError: `InvalidTarget` for settings it does not know.
     """
-    from reconciler.adapters.addresses import Addresses
+    from reconciler.adapters.addresses import Addresses, Neighbour
     from reconciler.adapters.server_client import ServerClient
 
     if unknown := sorted(settings.keys() - {"endpoints", "token_env"}):
@@ -88,16 +88,14 @@ def open_servers(settings: Mapping[str, object], state: Path, secret: str | None
     token = os.environ.get(variable) if variable else None
     named = tuple(str(endpoint).rstrip("/") for endpoint in endpoints)
     found = "endpoints" not in settings and not beside
-    known = {beside: secret} if beside and secret else {}
     addresses = Addresses(state, named)
     pinned = os.environ.get(CERTIFICATE)
-    own = {beside: Path(pinned)} if beside and pinned else {}
-    return ServerClient(
-        addresses if found else named,
-        token or None,
-        known,
-        lambda endpoint: own.get(endpoint) or addresses.certificate(endpoint),
-    )
+    own = Neighbour(beside, Path(pinned) if pinned else None, secret) if beside else None
+
+    def known(endpoint: str) -> Neighbour | None:
+        return own if own and own.meant(endpoint) else addresses.neighbour(endpoint)
+
+    return ServerClient(addresses if found else named, token or None, known)
 
 
 def open_followed(servers: Tended, golden: Golden) -> dict[str, Followed]:
