@@ -12,6 +12,7 @@ import contextvars
 import math
 import resource
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
@@ -36,6 +37,8 @@ MOST = 2000
 _OWN_FILES = 256
 #: Seconds that a connection is kept for the next request.
 IDLE_S = 75
+#: Keeps nothing of what is added to it.
+_NOWHERE: Any = deque(maxlen=0)
 
 
 def allow_files(most: int) -> int:
@@ -128,25 +131,52 @@ class Connection(HttpToolsProtocol):
         """Take it in, where there is room."""
         self._turn = self.server_state.turn(self.loop)
         self._answered = 0
-        super().connection_made(cast(asyncio.Transport, Joining(transport, self._turn)))
+        self._line = Joining(transport, self._turn)
+        super().connection_made(cast(asyncio.Transport, self._line))
         self._unfinished = 0
-        """Bytes of the head that is not whole; fewer, where it came with the end of another."""
+        """Bytes of the head, or of what follows a body, that is not whole; fewer, where it came
+        with the end of something else."""
+        self._came = False
+        """Whether any of a body was read."""
         state = self.server_state
         if len(state.connections) > state.most and not state.make_room():
             self.cut(503, "TooManyConnections", f"{state.most} connections are open already")
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that nobody is there any more."""
+        self._line.lose()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
-        """Read on; a head that goes on for too long is no request."""
-        before = self.cycle
+        """Read on; a head that goes on for too long is no request, nor are trailers that do."""
+        before, self._came = self.cycle, False
         between = before is None or not before.more_body
         super().data_received(data)
+        same = self.cycle is before
         if self.scope is not None and "path" in self.scope:
-            self._unfinished = 0
-            return
-        ours = between and self.cycle is before
+            ours = same and before is not None and before.more_body and not self._came
+        else:
+            ours = same and between
         self._unfinished = self._unfinished + len(data) if ours else 0
         if self._unfinished > HEAD_BYTES and not self.transport.is_closing():
-            self.cut(431, "HeadTooLarge", f"the head is larger than {HEAD_BYTES} bytes")
+            self._overlong()
+
+    def _overlong(self) -> None:
+        """End what goes on with headers, or with what follows a body, for too long."""
+        if self.scope is not None and "path" in self.scope and self._answering():
+            self.transport.close()
+        else:
+            self.cut(431, "HeadTooLarge", f"the headers are larger than {HEAD_BYTES} bytes")
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._came = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take note that a request is whole, also where it was answered before."""
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
 
     def on_headers_complete(self) -> None:
         """Begin with a request; its body may be there or not."""
@@ -159,6 +189,7 @@ class Connection(HttpToolsProtocol):
             self._turn.ask(partial(self._begin, exchange))
         else:
             super().on_headers_complete()
+        self.headers = _NOWHERE  # what comes behind the body is no header, whoever wrote it
 
     def _hurried(self) -> bool:
         parser, before = self.parser, self.cycle

@@ -80,10 +80,13 @@ class Joining:
         self._transport = transport
         self._turn = turn
         self._held = b""
+        self._lost = False
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
         """Write, soon."""
+        if self._lost:
+            return
         if len(data) > _LARGE:
             self.flush()
             self._transport.write(data)
@@ -98,6 +101,13 @@ class Joining:
         if self._held:
             held, self._held = self._held, b""
             self._transport.write(held)
+
+    def lose(self) -> None:
+        """Drop what is held, and what is written from now on: nobody is there any more.
+
+        The transport would raise, and whoever's turn it is has more to send.
+        """
+        self._held, self._lost = b"", True
 
     def close(self) -> None:
         """Close it once all is written."""

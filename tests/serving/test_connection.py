@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import uvloop
 
 from reconciler.serving.connection import (
     HEAD_BYTES,
@@ -25,6 +28,7 @@ from tests.serving.listening import listening, of
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HELLO = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+CHUNKED = b"host: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @dataclass
@@ -106,6 +110,90 @@ def test_a_head_as_large_as_most_are_is_read() -> None:
             assert server.refused == []
 
     run(test)
+
+
+@pytest.mark.parametrize("path", [b"/", b"/early"])
+@pytest.mark.parametrize("trailer", [b"x: y\r\n", b"y"])
+def test_trailers_without_an_end_are_cut_off(path: bytes, trailer: bytes) -> None:
+    async def early(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/early":
+            await answer(send, 200, b"0", [])
+        else:
+            await echo(scope, receive, send)
+
+    async def test() -> None:
+        async with site(early) as server:
+            line = await server.line()
+            line[1].write(b"POST %b HTTP/1.1\r\n%b1\r\na\r\n0\r\nx: " % (path, CHUNKED))
+            await asyncio.sleep(0.02)
+            line[1].write((trailer * (HEAD_BYTES + 1))[: HEAD_BYTES + 1])
+            if path == b"/early":
+                assert await response(line) == (200, 0)
+            else:
+                assert (await response(line))[0] == 431
+            assert await line[0].read() == b""
+
+    run(test)
+
+
+def test_what_follows_a_body_is_none_of_its_headers() -> None:
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        await body(scope, receive, 1 << 20)
+        await answer(send, 200, b"%d" % (b"authorization" in dict(scope["headers"])), [])
+
+    async def test() -> None:
+        async with site(told) as server:
+            line = await server.line()
+            trailer = b"authorization: Bearer x\r\n"
+            line[1].write(b"POST / HTTP/1.1\r\n%b1\r\na\r\n0\r\n%b\r\n" % (CHUNKED, trailer))
+            assert await response(line) == (200, 0)
+            line[1].write(b"GET / HTTP/1.1\r\n%bhost: x\r\n\r\n" % trailer)
+            assert await response(line) == (200, 1)
+
+    run(test)
+
+
+def test_a_head_is_bounded_after_an_answer_that_came_before_the_body() -> None:
+    async def test() -> None:
+        async with site(lambda _, __, send: answer(send, 200, b"0", [])) as server:
+            line = await server.line()
+            line[1].write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n")
+            assert await response(line) == (200, 0)
+            line[1].write(b"aGET / HTTP/1.1\r\nx: ")
+            await asyncio.sleep(0.02)
+            line[1].write(b"y" * (HEAD_BYTES + 1))
+            assert (await response(line))[0] == 431
+
+    run(test)
+
+
+def test_a_client_that_resets_its_connection_takes_no_answer_from_another() -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def waiting(scope: Scope, _: Receive, send: Send) -> None:
+        if scope["path"] == "/1":
+            await first.wait()
+        elif scope["path"] == "/2":
+            second.set()  # whoever waits for it answers in the same turn
+        else:
+            await second.wait()
+        await answer(send, 200, b"0", [])
+
+    async def test() -> None:
+        async with site(waiting) as server:
+            gone, stays = await server.line(), await server.line()
+            gone[1].write(HELLO.replace(b"/ ", b"/1 ", 1) + HELLO.replace(b"/ ", b"/2 ", 1))
+            stays[1].write(HELLO)
+            await asyncio.sleep(0.05)
+            sock = gone[1].get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            gone[1].transport.abort()
+            await asyncio.sleep(0.05)
+            first.set()
+            assert await response(stays) == (200, 0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as workers do
+        runner.run(asyncio.wait_for(test(), 5))
 
 
 @pytest.mark.parametrize("start", [b"GET / HT", b"POST / HTTP/1.1\r\ncontent-"])

@@ -109,5 +109,20 @@ def test_what_is_held_leaves_before_the_connection_is_closed(lines: Lines) -> No
     assert sink.writes == [b"last"]
 
 
+def test_nothing_is_written_to_a_connection_that_is_lost_and_others_get_theirs(
+    lines: Lines,
+) -> None:
+    (lost, line), (sink, other) = lines.new(), lines.new()
+    line.write(b"held")
+    other.write(b"answer")
+    lost.closed = True
+    line.lose()
+    line.write(b"late")
+    line.write(bytes(1 << 20))
+    line.close()
+    lines.loop.turn()
+    assert (lost.writes, sink.writes) == ([], [b"answer"])
+
+
 def test_all_else_is_asked_of_the_transport(lines: Lines) -> None:
     assert lines.new()[1].get_extra_info("peername") == "peername"
