@@ -18,8 +18,20 @@ class Pause:
 
 @types.coroutine
 def resumed(work: Coroutine[Any, Any, T], waits: Any) -> Generator[Any, Any, T]:
-    """Await the rest of a coroutine that has come to a stop at `waits`."""
-    yield waits
+    """Await the rest of a coroutine that has come to a stop at `waits`.
+
+    It is told what comes of that, be it an error or that it is cancelled.
+    """
+    while True:
+        try:
+            yield waits
+            break
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is for `work`
+            try:
+                waits = work.throw(error)
+            except StopIteration as there:
+                said: T = there.value
+                return said
     ended: T = yield from work
     return ended
 

@@ -40,6 +40,11 @@ class Site:
             await asyncio.wait_for(asyncio.sleep(0.01), 1)
         if content == b"bug":
             raise ValueError
+        if content == b"apart":
+            try:
+                await asyncio.to_thread(int, "no number")
+            except ValueError:
+                content = b"refused"
         value = {b"lines": b"two\r\nlines: 1", b"return": b"two\rlines: 1"}.get(content, b"one")
         await answer(send, 200, content[:100], [(b"x-said", value)])
 
@@ -132,6 +137,16 @@ def test_what_waits_goes_on_in_a_task_and_others_are_answered_meanwhile() -> Non
         assert await waiting == b"wait"
         assert await site.ask(slow, b"again") == b"again"
         assert site.tasks == [False] * 3
+
+    run(test)
+
+
+def test_what_goes_wrong_apart_from_the_loop_is_told_to_who_waits_for_it() -> None:
+    async def test(site: Site) -> None:
+        line = await site.line()
+        for _ in range(2):
+            assert await site.ask(line, b"apart") == b"refused"
+        assert site.tasks == [False] * 2
 
     run(test)
 
