@@ -22,7 +22,7 @@ from reconciler.adapters import server_failures, server_report
 from reconciler.adapters.addresses import Neighbour
 from reconciler.adapters.trust import UNKNOWN, Pinned, anybody
 from reconciler.errors import TransientError
-from reconciler.ports.servers import DENIED, REFUSED, Prediction, Report, Row
+from reconciler.ports.servers import FOREIGN, REFUSED, Prediction, Report, Row
 
 _CONNECT_S = 0.4
 _ANSWER_S = 2.0
@@ -131,9 +131,9 @@ class ServerClient:
             plain = self._call(endpoint, "GET", "/status", None, {}, _ANSWER_S)
             return server_report.report(endpoint, plain)
         except TransientError as error:
-            return Report(endpoint, away=error.message, denied=error.reason == DENIED)
+            return Report(endpoint, away=error.message, why=error.reason)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return Report(endpoint, away=f"{endpoint} answers, and is no server of ours")
+            return Report(endpoint, away=server_failures.foreign(endpoint), why=FOREIGN)
 
     def _call(
         self,
@@ -147,8 +147,8 @@ class ServerClient:
         """Return the JSON of an answer.
 
         Raises:
-            TransientError: `ServerDown`: there is none within the time. `Busy`, `Refused`, or
-                `TokenWanted`.
+            TransientError: `ServerDown`: there is none within the time; or another reason of
+                `ports.servers`.
             ValueError: It is no JSON.
         """
         known = self._known(endpoint) or Neighbour(endpoint)

@@ -23,10 +23,11 @@ from reconciler.adapters.runtime import installed
 from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.adapters.targets import LOCAL, open_servers
+from reconciler.adapters.targets.local import absent
 from reconciler.controller.workspace import Workspace
 from reconciler.core import compilation
 from reconciler.core.runtime import LIBRARIES, mismatches
-from reconciler.core.target_plan import HINTS, Fault
+from reconciler.core.target_plan import HINTS
 from reconciler.errors import ReconcilerError, TransientError
 from reconciler.spec.params import Params
 
@@ -229,8 +230,7 @@ def _servers(patient: Patient) -> Iterator[Finding]:
         return
     for report in open_servers(settings or {}, patient.workspace.base).look():
         if report.away:
-            fault = Fault.DENIED if report.denied else Fault.NOT_SERVED
-            yield Finding("servers", Level.WARN, report.away, HINTS[fault])
+            yield Finding("servers", Level.WARN, report.away, HINTS[absent(report)])
             continue
         count = len(report.models)
         what = f"{report.endpoint} serves {count} model{'' if count == 1 else 's'}"

@@ -7,7 +7,15 @@ from datetime import datetime
 
 from reconciler.core.conditions import Condition, ConditionType, Health, Sync, Truth
 from reconciler.core.plan import Plan
-from reconciler.core.target_plan import AT_REST, HINTS, ROLLING, ROLLING_STALLED, Fault, TargetPlan
+from reconciler.core.target_plan import (
+    AT_REST,
+    HINTS,
+    ROLLING,
+    ROLLING_STALLED,
+    UNSEEN,
+    Fault,
+    TargetPlan,
+)
 
 #: Reasons of a release plan that is at rest because all is as declared.
 GOOD = frozenset({"Settled", "Suspended", "Retired", "Absent", "DeclaredElsewhere"})
@@ -85,7 +93,7 @@ def standing(release: Plan, target: TargetPlan, champion: str | None, now: datet
 
 
 def _health(release: Plan, target: TargetPlan, champion: str | None) -> Health:
-    if target.reason in ("RecordCorrupt", "Unknown", Fault.DENIED):
+    if target.reason in ("RecordCorrupt", "Unknown", *UNSEEN):
         return Health.UNKNOWN
     if champion is None:
         if target.reason not in AT_REST:

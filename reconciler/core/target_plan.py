@@ -15,6 +15,10 @@ class Fault(StrEnum):
     """No server has ever answered."""
     DENIED = "TokenWanted"
     """A server is there, and tells us nothing: it asks for a token that we have not."""
+    REFUSES = "ServerRefuses"
+    """A server is there, and tells us nothing, for another reason than a token."""
+    FOREIGN = "NotOurs"
+    """Another program answers where a server is looked for."""
     SERVER_DOWN = "ServerDown"
     LOADING = "Loading"
     """Not an error: a server has heard of it, and is not done yet."""
@@ -32,7 +36,12 @@ class Fault(StrEnum):
 HINTS: Mapping[str, str] = {
     Fault.NOT_SERVED: "`reconciler serve` starts a server, `reconciler up` a daemon beside it",
     Fault.DENIED: "`reconciler token create NAME --scope admin` makes one, at the server",
+    Fault.REFUSES: "`reconciler doctor` asks it again",
+    Fault.FOREIGN: "`reconciler serve --port N` starts a server at another port, which is found"
+    " by itself unless `targets.local.endpoints` of params.yaml names others",
 }
+#: Whether what is released is served cannot be known.
+UNSEEN = frozenset({Fault.DENIED, Fault.REFUSES})
 #: Reasons of a target plan that is at rest: the target does what the record says, or nobody is
 #: there to do it, or to tell of it.
 AT_REST = frozenset({"Settled", "NotReleased", *HINTS})
@@ -40,7 +49,7 @@ AT_REST = frozenset({"Settled", "NotReleased", *HINTS})
 #: waits for a person.
 ROLLING, ROLLING_STALLED = "RollingOut", "RolloutStalled"
 #: What only waiting helps with.
-_WAITS = (Fault.NOT_SERVED, Fault.DENIED, Fault.SERVER_DOWN, Fault.LOADING)
+_WAITS = (*HINTS, Fault.SERVER_DOWN, Fault.LOADING)
 _LOADED_IN = timedelta(seconds=1)
 
 
@@ -129,7 +138,7 @@ def _fault(champion: str, seen: Seen) -> Fault | None:
 
 
 def _healing(champion: str, seen: Seen, fault: Fault) -> TargetPlan:
-    message, missing = seen.detail, seen.digest is None and fault is not Fault.DENIED
+    message, missing = seen.detail, seen.digest is None and fault not in UNSEEN
     if fault is Fault.BUNDLE_DAMAGED:
         message = f"what is served is damaged: {seen.detail}"
     if fault is Fault.LOADING:

@@ -15,6 +15,9 @@ from reconciler.core.standing import GOOD
 from reconciler.core.steering import failures
 from reconciler.core.target_plan import AT_REST, HINTS, Fault, TargetPlan
 
+#: What a model waits for whose server is there and cannot be asked.
+_WANTED: Mapping[str, str] = {Fault.DENIED: "a token", Fault.REFUSES: "its server to let us ask"}
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -185,7 +188,7 @@ def _resting(facts: Facts) -> Why | None:
             target.reason,
         )
     if target.reason in HINTS:
-        what = "a token" if target.reason == Fault.DENIED else "a server"
+        what = _WANTED.get(target.reason, "a server")
         waits = f"waits for {what}: version {number} is released, and {target.message}"
         return _why(facts, waits, facts.decided, HINTS[target.reason], target.reason)
     waits = f"waits for nothing: version {number} is in production {facts.plan.message}"

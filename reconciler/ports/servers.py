@@ -9,6 +9,12 @@ from typing import Any, Protocol
 
 from reconciler.core.tally import Tally
 
+#: Reasons of what goes wrong with a server: it does not answer, not now, not that, or not to us
+#: who have no token for it.
+DOWN, BUSY, REFUSED, DENIED = "ServerDown", "Busy", "Refused", "TokenWanted"
+#: It keeps us out whatever we ask and show, or we do not trust it; another program is there.
+BARRED, FOREIGN = "ServerRefuses", "NotOurs"
+
 
 class State(StrEnum):
     """How far a server has come with what a record wants of it."""
@@ -104,8 +110,8 @@ class Report:
     A boot is one run of one worker; its id never comes back. Those that have ended stay listed
     for as long as their server runs.
     """
-    denied: bool = False
-    """Whether nothing is known because it asks for a token that we have not."""
+    why: str = DOWN
+    """Where nothing is known of it, the reason: one of those above."""
     behind: str = ""
     """Why it does not follow the records at the moment, as a sentence; empty: it does."""
 
@@ -122,8 +128,6 @@ class Servers(Protocol):
         ...
 
 
-#: Reasons of what goes wrong with a server: it does not answer, not now, not that, or not to us.
-DOWN, BUSY, REFUSED, DENIED = "ServerDown", "Busy", "Refused", "TokenWanted"
 #: The fields of a row, as clients send them.
 Row = Mapping[str, Any]
 
@@ -152,7 +156,7 @@ class Tended(Servers, Protocol):
             unless: Nothing is loaded where the bundle of this digest answers already.
 
         Raises:
-            TransientError: `DOWN`, `BUSY`, `REFUSED` or `DENIED`.
+            TransientError: `DOWN`, `BUSY`, `REFUSED`, `DENIED`, `BARRED` or `FOREIGN`.
         """
         ...
 
@@ -160,6 +164,6 @@ class Tended(Servers, Protocol):
         """Return what a server answers to rows; that counts in no statistic of its.
 
         Raises:
-            TransientError: `DOWN`, `BUSY`, `REFUSED` or `DENIED`.
+            TransientError: `DOWN`, `BUSY`, `REFUSED`, `DENIED`, `BARRED` or `FOREIGN`.
         """
         ...

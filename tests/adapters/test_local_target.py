@@ -8,7 +8,17 @@ from reconciler.adapters.targets.local import GRACE_S, LocalTarget
 from reconciler.bundle.golden import Examples
 from reconciler.core.target_plan import Fault, Seen, plan_target
 from reconciler.errors import TerminalError
-from reconciler.ports.servers import Answering, Row, State, Trying, Unloaded
+from reconciler.ports.servers import (
+    BARRED,
+    BUSY,
+    FOREIGN,
+    REFUSED,
+    Answering,
+    Row,
+    State,
+    Trying,
+    Unloaded,
+)
 from reconciler.ports.targets import Served
 from tests.serving.fake import FakeServer, FakeServers, changed
 
@@ -84,6 +94,29 @@ def test_a_server_that_wants_a_token_is_there_and_no_other_fault_is_seen_of_it(
     assert (world.seen().fault, world.seen().digest) == (Fault.DENIED, "one")
     world.a.denies, world.a.down, world.b.down = False, True, True
     assert world.seen().fault is Fault.SERVER_DOWN, "it was there before"
+
+
+def test_a_server_that_refuses_and_a_program_that_is_none_are_told_from_one_that_is_away(
+    world: World,
+) -> None:
+    world.a.why, world.b.down = FOREIGN, True
+    assert (world.seen().fault, world.seen().detail) == (
+        Fault.FOREIGN, "http://a says NotOurs; no server answers at http://b",
+    )  # fmt: skip
+    world.a.why, world.a.down = "", True
+    assert world.seen().fault is Fault.NOT_SERVED, "none of ours was ever there"
+    world.a.down = False
+    for why in (BARRED, BUSY, REFUSED):
+        world.a.why = why
+        assert world.seen().fault is Fault.REFUSES
+        world.target.mend("wine", "one")
+    assert world.servers.reloaded == []
+    world.b.down = False
+    assert (world.seen().fault, world.seen().digest) == (Fault.REFUSES, "one")
+    world.a.why, world.a.down, world.b.why = "", True, FOREIGN
+    assert world.seen().fault is Fault.FOREIGN
+    world.b.why = ""
+    assert world.seen().fault is Fault.SERVER_DOWN
 
 
 def test_a_wrong_version_after_it_was_right_is_drift_and_that_server_is_mended(

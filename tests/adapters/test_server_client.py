@@ -19,7 +19,7 @@ from reconciler.adapters.targets.local import LocalTarget
 from reconciler.bundle.golden import Examples
 from reconciler.core.target_plan import Fault
 from reconciler.errors import TransientError
-from reconciler.ports.servers import BUSY, DENIED, DOWN, REFUSED, State, Tended
+from reconciler.ports.servers import BARRED, BUSY, DENIED, DOWN, FOREIGN, REFUSED, State, Tended
 from tests.serving.fake import FakeServer, FakeServers
 from tests.serving.running import serving
 from tests.serving.shelf import Shelf
@@ -146,25 +146,29 @@ def odd(status: int, content: bytes = b"{}") -> Iterator[Odd]:
 
 
 @pytest.mark.parametrize(
-    ("status", "content", "words"),
+    ("status", "content", "words", "reason"),
     [
-        (200, b"hello", "no server of ours"),
-        (200, b"[]", "no server of ours"),
-        (200, b'{"commit": null, "ready": true, "models": {"m": 1}}', "no server of ours"),
-        (200, b'{"commit": 1, "ready": 1, "models": {"m": {"state": "odd"}}}', "no server of ours"),
-        (302, b"", "refuses with status 302"),
-        (401, b'{"error": "a token, please"}', "token_env"),
-        (500, b'{"error": "it broke"}', "status 500: it broke"),
+        (200, b"hello", "no server of ours", FOREIGN),
+        (200, b"[]", "no server of ours", FOREIGN),
+        (200, b'{"commit": null, "ready": true, "models": {"m": 1}}', "no server of ours", FOREIGN),
+        (
+            200,
+            b'{"commit": 1, "ready": 1, "models": {"m": {"state": "odd"}}}',
+            "no server of ours",
+            FOREIGN,
+        ),
+        (401, b'{"error": "a token, please"}', "token_env", DENIED),
+        (500, b'{"error": "it broke"}', "status 500: it broke", REFUSED),
     ],
 )
 def test_whoever_does_not_speak_as_our_servers_do_is_away(
-    status: int, content: bytes, words: str
+    status: int, content: bytes, words: str, reason: str
 ) -> None:
     with odd(status, content) as server:
         (report,) = ServerClient([server.endpoint]).look()
     assert words in report.away
     assert report.models == {}
-    assert report.denied == (status == 401)
+    assert report.why == reason
 
 
 @pytest.mark.parametrize(
@@ -175,9 +179,16 @@ def test_whoever_does_not_speak_as_our_servers_do_is_away(
          "there is no such token"),
         (403, b'{"error": "this needs admin", "reason": "WrongScope"}', DENIED, "needs admin"),
         (401, b"go away", DENIED, "without a word"),
-        (403, b'{"error": "Host is not this server", "reason": "ForeignHost"}', REFUSED,
-         "status 403: Host is not this server"),
-        (403, b"[]", REFUSED, "without a word"),
+        (403, b'{"error": "Host is not this server", "reason": "ForeignHost"}', BARRED,
+         "does not go by that name: start it with `--allow-host 127.0.0.1`"),
+        (403, b"[]", BARRED, "without a word; it, or a proxy before it, has to let"),
+        (429, b'{"error": "too many", "reason": "RateLimited"}', BUSY, "too many; it is asked ag"),
+        (503, b"", BUSY, "status 503: without a word; it is asked again later"),
+        (302, b"", BARRED, "status 302: without a word; wanted the address of the server itself"),
+        (500, b'{"error": "a mistake"}', REFUSED, "status 500: a mistake; its log says more"),
+        (404, b'{"error": "no such", "reason": "NoSuchModel"}', REFUSED, "status 404: no such"),
+        (404, b"<html>", FOREIGN, "another program answers at "),
+        (405, b"", FOREIGN, "no server of ours"),
     ],
 )  # fmt: skip
 def test_a_token_that_is_not_taken_is_told_from_other_refusals(
@@ -188,7 +199,7 @@ def test_a_token_that_is_not_taken_is_told_from_other_refusals(
         (report,) = client.look()
         with pytest.raises(TransientError) as caught:
             client.predict(server.endpoint, "m", [{"a": 1.0}])
-    assert (caught.value.reason, report.denied) == (reason, reason == DENIED)
+    assert (caught.value.reason, report.why) == (reason, reason)
     assert words in report.away
 
 
@@ -286,6 +297,30 @@ def test_a_server_that_says_it_serves_another_bundle_is_told_to_load_and_then_is
         asked = [heard["path"] for heard in server.heard]
     assert "/admin/reload/m?unless=old.dir" in asked
     assert "/predict/m" in asked
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "words"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n", FOREIGN, "another program answers"),
+        (b"", DOWN, "ends the connection before it answers; if it speaks TLS"),
+    ],
+)
+def test_who_speaks_no_http_is_told_from_who_hangs_up(said: bytes, reason: str, words: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            line, _ = listening.accept()
+            with line:
+                line.recv(1 << 16)
+                line.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        (report,) = ServerClient([f"http://127.0.0.1:{listening.getsockname()[1]}"]).look()
+        thread.join(5)
+    assert report.why == reason
+    assert words in report.away
 
 
 def test_nothing_is_asked_where_no_endpoint_is_named() -> None:

@@ -10,7 +10,7 @@ from reconciler.adapters.targets.local import GRACE_S, LocalTarget
 from reconciler.controller.events import Served
 from reconciler.controller.keys import target
 from reconciler.core.conditions import Health, Sync
-from reconciler.ports.servers import Answering
+from reconciler.ports.servers import BARRED, FOREIGN, Answering
 from tests.controller.test_looks import Watched
 from tests.controller.world import World, declared
 from tests.serving.fake import FakeServer, FakeServers, changed
@@ -96,6 +96,29 @@ def test_a_server_that_wants_a_token_is_not_taken_for_dead(tended: Tended) -> No
     assert "reconciler serve" not in stands.unserved
     assert tended.told().count("TokenWanted") == 1
     tended.server.denies = False
+    tended.later(2.1)
+    assert (tended.stands().health, tended.stands().unserved) == (Health.HEALTHY, "")
+
+
+@pytest.mark.parametrize(
+    ("why", "reason", "health", "then"),
+    [
+        (BARRED, "ServerRefuses", Health.UNKNOWN, "`reconciler doctor` asks it again"),
+        (FOREIGN, "NotOurs", Health.MISSING, "`reconciler serve --port N`"),
+    ],
+)
+def test_who_answers_and_tells_nothing_is_not_taken_for_nobody(
+    tended: Tended, why: str, reason: str, health: Health, then: str
+) -> None:
+    tended.released()
+    tended.server.why = why
+    tended.later(1.1)
+    stands = tended.stands()
+    assert (stands.health, stands.reason) == (health, reason)
+    assert stands.as_declared
+    assert stands.unserved.startswith(f"http://a says {why}; ")
+    assert then in stands.unserved
+    tended.server.why = ""
     tended.later(2.1)
     assert (tended.stands().health, tended.stands().unserved) == (Health.HEALTHY, "")
 

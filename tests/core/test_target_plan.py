@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.target_plan import HEALED, Converge, Fault, Seen, Withdraw, plan_target
+from reconciler.core.target_plan import (
+    HEALED,
+    UNSEEN,
+    Converge,
+    Fault,
+    Seen,
+    Withdraw,
+    plan_target,
+)
 
 digests = st.sampled_from([None, "a", "b", "c"])
 
@@ -46,7 +54,7 @@ def test_every_fault_is_named_and_only_what_loading_anew_may_mend_is_acted_on(
     assert plan.heals == (fault in HEALED)
     assert plan.faulty == (fault is not Fault.LOADING)
     assert (plan.requeue_after is not None) == (fault is Fault.LOADING)
-    assert plan.missing == (digest is None and fault not in (Fault.LOADING, Fault.DENIED))
+    assert plan.missing == (digest is None and fault not in (Fault.LOADING, *UNSEEN))
 
 
 def test_a_fault_at_a_model_that_is_released_no_more_does_not_matter() -> None:

@@ -118,7 +118,12 @@ def test_a_released_version_that_is_not_served_waits_for_its_target() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "what", "then"),
-    [("NotServed", "a server", "`reconciler serve`"), ("TokenWanted", "a token", "token create")],
+    [
+        ("NotServed", "a server", "`reconciler serve`"),
+        ("TokenWanted", "a token", "token create"),
+        ("ServerRefuses", "its server to let us ask", "`reconciler doctor` asks"),
+        ("NotOurs", "a server", "--port N"),
+    ],
 )
 def test_a_server_that_is_away_is_told_from_one_that_wants_a_token(
     reason: str, what: str, then: str

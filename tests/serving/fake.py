@@ -37,6 +37,8 @@ class FakeServer:
     busy: bool = False
     denies: bool = False
     """Whether it asks for a token that nobody has."""
+    why: str = ""
+    """Another reason why it tells nothing; empty: there is none."""
     stuck: bool = False
     """Whether loading anew helps nothing."""
     answers: str = ""
@@ -94,6 +96,8 @@ class FakeServers:
             raise TransientError(f"no server answers at {endpoint}", reason=DOWN)
         if server.denies:
             raise TransientError(f"{endpoint} wants a token", reason=DENIED)
+        if server.why:
+            raise TransientError(f"{endpoint} says {server.why}", reason=server.why)
         return server
 
     def _report(self, endpoint: str) -> Report:
@@ -101,7 +105,9 @@ class FakeServers:
         if server.down:
             return Report(endpoint, away=f"no server answers at {endpoint}")
         if server.denies:
-            return Report(endpoint, away=f"{endpoint} wants a token", denied=True)
+            return Report(endpoint, away=f"{endpoint} wants a token", why=DENIED)
+        if server.why:
+            return Report(endpoint, away=f"{endpoint} says {server.why}", why=server.why)
         return Report(
             endpoint, commit="c", ready=server.ready, behind=server.behind,
             models=dict(server.serves),

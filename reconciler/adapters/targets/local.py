@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.target_plan import Fault
 from reconciler.errors import ReconcilerError, TransientError
-from reconciler.ports.servers import BUSY, DENIED, DOWN, Prediction, Report, Serves, State, Tended
+from reconciler.ports.servers import (
+    BARRED,
+    BUSY,
+    DENIED,
+    DOWN,
+    FOREIGN,
+    Prediction,
+    Report,
+    Serves,
+    State,
+    Tended,
+)
 from reconciler.ports.targets import Served
 
 if TYPE_CHECKING:
@@ -26,9 +37,16 @@ Golden = Callable[[str], "Examples | None"]
 GRACE_S = 5.0
 _WORST = (
     Fault.WRONG_ANSWER, Fault.WRONG_VERSION, Fault.MODEL_MISSING, Fault.NOT_LOADED,
-    Fault.BUNDLE_DAMAGED, Fault.SERVER_DOWN, Fault.DENIED, Fault.LOADING, None,
+    Fault.BUNDLE_DAMAGED, Fault.SERVER_DOWN, Fault.FOREIGN, Fault.REFUSES, Fault.DENIED,
+    Fault.LOADING, None,
 )  # fmt: skip
-_UNASKED = {DOWN: Fault.SERVER_DOWN, DENIED: Fault.DENIED}
+#: What is said where nothing is known of any server: one that is there first.
+_FIRST = (Fault.DENIED, Fault.REFUSES, Fault.FOREIGN, Fault.SERVER_DOWN, Fault.NOT_SERVED)
+_UNASKED = {
+    DOWN: Fault.SERVER_DOWN, DENIED: Fault.DENIED, FOREIGN: Fault.FOREIGN, BARRED: Fault.REFUSES,
+}  # fmt: skip
+#: Where one of these is, nobody of ours has answered.
+_NOBODY = frozenset({DOWN, FOREIGN})
 _LATE = frozenset({Fault.WRONG_VERSION, Fault.MODEL_MISSING})
 
 
@@ -64,14 +82,11 @@ class LocalTarget:
         """Return what answers for `model` where that is furthest from `wanted`."""
         reports = self._servers.look()
         up = [report for report in reports if not report.away]
-        denied = any(report.denied for report in reports)
-        self._met = self._met or bool(up) or denied
-        if denied and not up:
-            detail = _away(reports, met=True)
-            return Served(None, intact=False, detail=detail, fault=Fault.DENIED)
+        self._met = self._met or bool(up) or any(r.why not in _NOBODY for r in reports)
         if not up:
-            fault = Fault.SERVER_DOWN if self._met else Fault.NOT_SERVED
-            return Served(None, intact=False, detail=_away(reports, self._met), fault=fault)
+            faults = {absent(report, self._met) for report in reports}
+            first = next((fault for fault in _FIRST if fault in faults), Fault.NOT_SERVED)
+            return Served(None, intact=False, detail=_away(reports, first), fault=first)
         found = [self._at(report, model, wanted) for report in reports]
         answering = next((seen.digest for seen in found if seen.digest is not None), None)
         worst = min(found, key=lambda seen: _WORST.index(seen.fault))
@@ -114,8 +129,8 @@ class LocalTarget:
 
     def _at(self, report: Report, model: str, wanted: str) -> Served:
         if report.away:
-            away = Fault.DENIED if report.denied else Fault.SERVER_DOWN
-            return Served(None, intact=False, detail=report.away, fault=away)
+            gone = absent(report, met=True)
+            return Served(None, intact=False, detail=report.away, fault=gone)
         serves = report.models.get(model)
         fault, detail = _fault(report, serves, wanted)
         champion = serves.champion if serves else None
@@ -189,6 +204,18 @@ def _fault(report: Report, serves: Serves | None, wanted: str) -> tuple[Fault | 
     return Fault.WRONG_VERSION, f"version {champion.version} answers, which is not the released one"
 
 
-def _away(reports: tuple[Report, ...], met: bool) -> str:
+def absent(report: Report, met: bool = False) -> Fault:
+    """Return what it means that nothing is known of a server.
+
+    Args:
+        report: What is said instead.
+        met: Whether any server has ever answered.
+    """
+    if report.why == DOWN:
+        return Fault.SERVER_DOWN if met else Fault.NOT_SERVED
+    return _UNASKED.get(report.why, Fault.REFUSES)
+
+
+def _away(reports: tuple[Report, ...], fault: Fault) -> str:
     said = "; ".join(report.away for report in reports) or "no endpoint is named"
-    return said if met else f"nobody serves it yet: {said}"
+    return f"nobody serves it yet: {said}" if fault is Fault.NOT_SERVED else said
