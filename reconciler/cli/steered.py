@@ -7,7 +7,7 @@ import sys
 from reconciler.adapters.layout import UPSTREAM
 from reconciler.cli.subject import Subject
 from reconciler.controller.steering import Done
-from reconciler.core.target_plan import AT_REST, HINTS
+from reconciler.core.target_plan import AT_REST, HINTS, UNSEEN
 
 
 def tell(about: Subject, done: Done | None, said: str) -> int:
@@ -33,6 +33,9 @@ def tell(about: Subject, done: Done | None, said: str) -> int:
         sys.stderr.write(f"error: its target could not follow: {served.message}\n")
         sys.stderr.write(f"hint: `reconciler apply {about.name}` tries again\n")
         return 1
+    if served.reason in UNSEEN and (holder := about.site.workspace.holder()) is not None:
+        sys.stdout.write(f"process {holder} is at work and sees to its target: {served.message}\n")
+        return 0
     if served.reason in HINTS:
         sys.stdout.write(f"{served.message}; {HINTS[served.reason]}\n")
         return 0

@@ -101,7 +101,10 @@ class Subject:
             status = None
         serving = self.site.serving(self.fleet)
         now = datetime.now(UTC)
-        return settled(self.name, self.fleet, done, serving, status, self.mismatches, now)
+        busy = self.site.workspace.holder() is not None
+        return settled(
+            self.name, self.fleet, done, serving, status, self.mismatches, now, busy=busy
+        )
 
 
 def subject(name: str) -> Subject:

@@ -15,6 +15,7 @@ from reconciler.cli.rolling import progress
 from reconciler.cli.subject import Subject, subject
 from reconciler.controller.fleet import Fleet
 from reconciler.controller.guards import Guards
+from reconciler.controller.last_seen import last_seen
 from reconciler.controller.memory import Memory, observed
 from reconciler.core import compilation
 from reconciler.core.conditions import ConditionType
@@ -22,7 +23,7 @@ from reconciler.core.plan import Desired, Plan, plan_release
 from reconciler.core.standing import MOVING
 from reconciler.core.target_plan import TargetPlan
 from reconciler.core.trainings import Running
-from reconciler.core.why import Facts, Trouble, Why, why
+from reconciler.core.why import Facts, Sighting, Trouble, Why, why
 from reconciler.errors import ReconcilerError, TransientError
 
 _RECENT = 200
@@ -64,7 +65,11 @@ def facts(about: Subject) -> Facts:
             seen, frozen=guards.frozen(about.name, now), guarded=guards.guarded(about.name)
         )
         plan = plan_release(desired, kept, now)
-    declared, path = _declared(about), site.workspace.logs / f"{about.name}.log"
+    declared, decided, path = (
+        _declared(about),
+        _decided(about, plan),
+        site.workspace.logs / f"{about.name}.log",
+    )
     return Facts(
         name=about.name,
         plan=plan,
@@ -72,11 +77,12 @@ def facts(about: Subject) -> Facts:
         record=record,
         target=_target(about),
         declared=declared,
-        decided=_decided(about, plan),
+        decided=decided,
         training=training,
         busy=site.workspace.holder(),
         rollout=str(progress(site, record) or ""),
         trouble=_trouble(about, declared),
+        sighting=_sighting(about, decided),
         log=str(path.relative_to(site.git.place)) if path.is_file() else None,
     )
 
@@ -133,6 +139,12 @@ def _target(about: Subject) -> TargetPlan:
         return about.site.serving(about.fleet).look(about.name, own, about.record)
     except ReconcilerError as error:
         return TargetPlan(error.reason, str(error))
+
+
+def _sighting(about: Subject, decided: datetime | None) -> Sighting | None:
+    """Return how its target was last seen, unless its record has changed since."""
+    found = last_seen(about.site.workspace, about.name).get(about.name)
+    return None if found is None or (decided and found.at < decided) else found
 
 
 def _trouble(about: Subject, declared: datetime | None) -> Trouble | None:

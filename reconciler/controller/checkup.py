@@ -24,17 +24,21 @@ from reconciler.adapters.snapshot import Snapshot
 from reconciler.adapters.status import StatusStore
 from reconciler.adapters.targets import LOCAL, open_servers
 from reconciler.adapters.targets.local import absent
+from reconciler.controller.last_seen import last_seen
 from reconciler.controller.workspace import Workspace
 from reconciler.core import compilation
 from reconciler.core.runtime import LIBRARIES, mismatches
-from reconciler.core.target_plan import HINTS
+from reconciler.core.target_plan import HINTS, UNSEEN, Fault
 from reconciler.errors import ReconcilerError, TransientError
+from reconciler.ports.servers import Report
 from reconciler.spec.params import Params
 
 _GIT = (2, 25)
 _DVC = (3, 60)
 _LITTLE = 2_000_000_000
 _DRAWN = 10_000_000_000
+#: Models that one line tells of.
+_LISTED = 3
 
 
 class Level(StrEnum):
@@ -230,11 +234,26 @@ def _servers(patient: Patient) -> Iterator[Finding]:
         return
     for report in open_servers(settings or {}, patient.workspace.base).look():
         if report.away:
-            yield Finding("servers", Level.WARN, report.away, HINTS[absent(report)])
+            yield _away(patient, report)
             continue
         count = len(report.models)
         what = f"{report.endpoint} serves {count} model{'' if count == 1 else 's'}"
         yield Finding("servers", Level.OK, what)
+
+
+def _away(patient: Patient, report: Report) -> Finding:
+    """Tell of a server that says nothing to us, and what the daemon here has seen of it, if any."""
+    fault, holder = absent(report), patient.workspace.holder()
+    last = last_seen(patient.workspace) if fault in UNSEEN and holder is not None else {}
+    if not last:
+        return Finding("servers", Level.WARN, report.away, HINTS[fault])
+    wrong = [f"{name}: {one.message}" for name, one in last.items() if one.reason in list(Fault)]
+    at = max(last.values(), key=lambda one: one.at).when
+    found = "; ".join(wrong[:_LISTED]) or "nothing wrong with what is served"
+    what = f"{report.away}; process {holder}, which is at work here, last wrote at {at}: {found}"
+    return Finding(
+        "servers", Level.WARN if wrong else Level.OK, what, HINTS[fault] if wrong else ""
+    )
 
 
 def _origin(patient: Patient) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from reconciler.core.plan import Desired, Invalid
 from reconciler.core.record import Hold, Record, Version
 from reconciler.core.runtime import Mismatch
 from reconciler.core.standing import standing
-from reconciler.core.target_plan import TargetPlan
+from reconciler.core.target_plan import UNSEEN, TargetPlan
 from reconciler.errors import ReconcilerError, UsageError
 
 
@@ -216,10 +216,13 @@ def settled(
     status: StatusStore | None,
     mismatches: tuple[Mismatch, ...],
     now: datetime,
+    *,
+    busy: bool = False,
 ) -> TargetPlan:
     """Bring a model's target to its new champion, note how the model stands, and return the end.
 
-    Where the champion is the same, the target is only looked at: a hold is no matter of its.
+    Where the champion is the same, the target is only looked at: a hold is no matter of its. With
+    `busy`, somebody else is at work here: what we cannot see, they have written.
     """
     own, record = fleet.target(name), done.after
     bring = serving.converge if done.released else serving.look
@@ -231,7 +234,7 @@ def settled(
     plan = next_step(name, fleet, record, mismatches, now, guards)
     champion = record.champion.bundle_digest if record.champion else None
     stands = standing(plan, target, champion, now)
-    if status is not None:
+    if status is not None and not (busy and target.reason in UNSEEN):
         with contextlib.suppress(ReconcilerError):  # it may be lost: the next pass writes it again
             status.observe(name, stands.sync, stands.health, stands.message, stands.conditions, now)
     return target

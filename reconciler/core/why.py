@@ -13,7 +13,7 @@ from reconciler.core.plan import Desired, Invalid, Plan
 from reconciler.core.record import Outcome, Record, Version
 from reconciler.core.standing import GOOD
 from reconciler.core.steering import failures
-from reconciler.core.target_plan import AT_REST, HINTS, Fault, TargetPlan
+from reconciler.core.target_plan import AT_REST, HINTS, UNSEEN, Fault, TargetPlan
 
 #: What a model waits for whose server is there and cannot be asked.
 _WANTED: Mapping[str, str] = {Fault.DENIED: "a token", Fault.REFUSES: "its server to let us ask"}
@@ -26,6 +26,21 @@ class Trouble:
     reason: str
     message: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """How a model was found at its target by whoever could last look."""
+
+    served: bool
+    reason: str
+    message: str
+    at: datetime
+
+    @property
+    def when(self) -> str:
+        """The time, as people read it."""
+        return f"{self.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,8 @@ class Facts:
     rollout: str = ""
     """What its rollout has shown and still needs; empty: none is on."""
     trouble: Trouble | None = None
+    sighting: Sighting | None = None
+    """How its target was last seen, since the record last changed; None: nobody has looked."""
     log: str | None = None
     """Path of what its stages last printed; None: they printed nothing here."""
 
@@ -187,12 +204,27 @@ def _resting(facts: Facts) -> Why | None:
             then,
             target.reason,
         )
+    if target.reason in UNSEEN and facts.sighting is not None:
+        return _as_seen(facts, number, facts.sighting)
     if target.reason in HINTS:
         what = _WANTED.get(target.reason, "a server")
         waits = f"waits for {what}: version {number} is released, and {target.message}"
         return _why(facts, waits, facts.decided, HINTS[target.reason], target.reason)
     waits = f"waits for nothing: version {number} is in production {facts.plan.message}"
     return _why(facts, waits, facts.decided, "a commit that changes it would change that")
+
+
+def _as_seen(facts: Facts, number: int, last: Sighting) -> Why:
+    """Tell how the target was found when somebody could look at it."""
+    then = f"we cannot look ourselves: {facts.target.message}"
+    if last.served:
+        well = f"version {number} is in production {facts.plan.message}"
+        waits = f"waits for nothing: {well} (served when last looked at, {last.when})"
+        then = f"a commit that changes it would change that; {then}"
+        return _why(facts, waits, facts.decided, then)
+    waits = f"waits for its target: version {number} is released, and {last.message}"
+    waits = f"{waits} (when last looked at, {last.when})"
+    return _why(facts, waits, facts.decided, then, last.reason)
 
 
 def _judged(facts: Facts) -> Why | None:

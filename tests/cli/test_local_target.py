@@ -92,6 +92,10 @@ def _guarded(project: Project, port: int) -> None:
     project.env["SECRET"] = "s3cret"
     assert "wants a token" not in project.reconciler("apply").stdout
     assert health(project) == "Healthy"
+    del project.env["SECRET"]
+    said = project.reconciler("why", "diabetes").stdout
+    assert "waits for nothing: version 1 is in production as declared (served when last" in said
+    assert "we cannot look ourselves: the server at http://127.0.0.1:" in said
 
 
 def _flip(file: Path) -> None:

@@ -25,7 +25,7 @@ from reconciler.core.record import (
 from reconciler.core.rollouts import said as rollout_said
 from reconciler.core.rollouts import started, withdrawn
 from reconciler.core.target_plan import Converge, TargetPlan
-from reconciler.core.why import Facts, Trouble, why
+from reconciler.core.why import Facts, Sighting, Trouble, why
 from reconciler.spec.model import ModelSpec, Rollout
 
 HOUR = {name: datetime(2026, 3, 1, hour, tzinfo=UTC) for hour, name in enumerate("abcdef", 10)}
@@ -131,6 +131,30 @@ def test_a_server_that_is_away_is_told_from_one_that_wants_a_token(
     sentence = said(Plan("Settled"), RELEASED, target=TargetPlan(reason, "so it is"))
     assert f"waits for {what}: version 1 is released, and so it is" in sentence
     assert then in sentence
+
+
+@pytest.mark.parametrize("reason", ["TokenWanted", "ServerRefuses"])
+def test_what_cannot_be_seen_is_told_as_it_was_last_seen_and_from_when(reason: str) -> None:
+    target = TargetPlan(reason, "it wants a token")
+    well = Sighting(True, "Settled", "serves the released version", HOUR["c"])
+    found = why(facts(Plan("Settled", "as declared"), RELEASED, target=target, sighting=well))
+    assert found.reason == "Settled"
+    assert (
+        "version 1 is in production as declared (served when last looked at, 2026-03-01 12:00"
+        in (found.sentence())
+    )
+    assert found.then.endswith("we cannot look ourselves: it wants a token")
+    gone = Sighting(False, "ServerDown", "no server answers", HOUR["c"])
+    found = why(facts(Plan("Settled"), RELEASED, target=target, sighting=gone))
+    assert found.reason == "ServerDown"
+    assert "no server answers (when last looked at, 2026-03-01 12:00:00 UTC)" in found.sentence()
+
+
+def test_a_sighting_does_not_matter_to_who_can_look() -> None:
+    last = Sighting(False, "ServerDown", "no server answers", HOUR["c"])
+    assert "last looked" not in said(Plan("Settled"), RELEASED, sighting=last)
+    target = TargetPlan("NotServed", "nobody serves it")
+    assert "waits for a server" in said(Plan("Settled"), RELEASED, sighting=last, target=target)
 
 
 def test_a_rollout_says_how_far_it_is_and_how_it_may_be_ended() -> None:
