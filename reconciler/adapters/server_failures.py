@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from reconciler.adapters.trust import CLIENT, CertificateError
+from reconciler.adapters.trust import CLIENT, UNKNOWN, CertificateError
 from reconciler.errors import TransientError
 from reconciler.ports.servers import BARRED, BUSY, DENIED, DOWN, FOREIGN, REFUSED
 
@@ -59,8 +59,8 @@ def _distrust(error: ssl.SSLError) -> str:
     """Return what went wrong with TLS, as what a server does."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message.rstrip(".")
-        file = "SSL_CERT_FILE names a file of issuers"
-        return f"shows a certificate that is not trusted: {why} ({file})"
+        file = " (SSL_CERT_FILE names a file of issuers)" if error.verify_code in UNKNOWN else ""
+        return f"shows a certificate that is not trusted: {why}{file}"
     reason = error.reason or str(error)
     if any(word in reason for word in _WANTS):
         return f"wants a certificate of ours that it takes: {_SHOWS}"

@@ -92,6 +92,13 @@ def test_a_certificate_that_the_one_of_the_file_has_issued_is_another_one(tmp_pa
         assert away(endpoint, issued.cert) == "", "whoever has issued it"
 
 
+def test_a_certificate_that_has_expired_is_told_as_such(tmp_path: Path) -> None:
+    old = issue(tmp_path, "old", days=-1)
+    with shown(old.context()) as (endpoint, heard):
+        assert away(endpoint, old.cert).endswith("is not trusted: certificate has expired")
+    assert b"".join(heard) == b""
+
+
 def test_a_renewed_file_holds_at_once_and_the_one_before_until_the_server_shows_it(
     tmp_path: Path,
 ) -> None:

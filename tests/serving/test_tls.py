@@ -20,7 +20,11 @@ from tests.serving.test_connection import HELLO, Site, response, run, site
 
 
 def issue(
-    folder: Path, name: str, password: bytes | None = None, issuer: Certificate | None = None
+    folder: Path,
+    name: str,
+    password: bytes | None = None,
+    issuer: Certificate | None = None,
+    days: int = 1,
 ) -> Certificate:
     """Write a certificate, and its key; without an issuer, it vouches for itself."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -32,7 +36,7 @@ def issue(
         x509.CertificateBuilder()
         .subject_name(called).issuer_name(by).public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1)).not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=9)).not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(signing, hashes.SHA256())
