@@ -13,12 +13,13 @@ import math
 import resource
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
 import orjson
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -122,6 +123,18 @@ class Connections(ServerState):
         return False
 
 
+class _Flow(FlowControl):
+    """Reads nothing more while requests wait for the one before them: they would pile up."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Collection[object]) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
 class Connection(HttpToolsProtocol):
     """One connection of a client."""
 
@@ -133,6 +146,7 @@ class Connection(HttpToolsProtocol):
         self._answered = 0
         self._line = Joining(transport, self._turn)
         super().connection_made(cast(asyncio.Transport, self._line))
+        self.flow = _Flow(cast(asyncio.Transport, self._line), self.pipeline)
         self._unfinished = 0
         """Bytes of the head, or of what follows a body, that is not whole; fewer, where it came
         with the end of something else."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
 
 import pytest
 
-from reconciler.serving.connection import Connections
+from reconciler.serving.connection import Connection, Connections
 from reconciler.serving.exchange import Exchange
 from reconciler.serving.http import Gone, Receive, Scope, Send, answer, body
 from reconciler.serving.stepping import in_task
@@ -239,5 +240,21 @@ def test_a_client_that_takes_no_answers_is_given_no_more_of_them() -> None:
             await asyncio.wait_for(flood(), 1)
         (connection,) = site.state.connections
         assert connection.transport.get_write_buffer_size() < 1 << 20
+
+    run(test)
+
+
+@pytest.mark.parametrize("path", [b"/echo", b"/calm"])
+def test_requests_that_wait_for_the_one_before_do_not_pile_up(path: bytes) -> None:
+    async def test(site: Site) -> None:
+        line, heights = await site.line(), []
+        several = (HEAD.replace(b"/echo", path) % 1 + b"a") * 10_000
+        line[1].write(several * 4)
+        for _ in range(20_000):
+            assert await said(line) == b"a"
+            (connection,) = site.state.connections
+            heights.append(len(cast(Connection, connection).pipeline))
+        assert max(heights) < 10_000
+        line[1].transport.abort()
 
     run(test)
