@@ -16,6 +16,7 @@ from typing import Protocol
 from reconciler.bundle.predictor import Predictions, Tensors
 from reconciler.errors import UsageError
 from reconciler.serving.agreement import agree
+from reconciler.serving.company import bears
 from reconciler.serving.gathering import Gathering
 from reconciler.serving.house import House, Standing
 from reconciler.serving.loaded import Loaded
@@ -187,9 +188,9 @@ class Answering:
         if (
             self._gathering is None
             or ask.encode is None
-            or not loaded.gathers
             or loaded.slow(1)
             or asyncio.current_task() is not None
+            or not self._may_gather(loaded)
         ):
             return None
         tensors = ask.encode(loaded)
@@ -199,6 +200,18 @@ class Answering:
         if place.predictions is None:
             return None
         return Answered(loaded, place.predictions, place.seconds)
+
+    def _may_gather(self, loaded: Loaded) -> bool:
+        """Return whether a version bears company; until that is known, nobody waits for it."""
+        if loaded.gathers is None:
+            loaded.gathers = False
+
+            def learn(seen: asyncio.Future[bool]) -> None:
+                loaded.gathers = not seen.cancelled() and seen.result()
+
+            loop = asyncio.get_running_loop()
+            loop.run_in_executor(self._apart, bears, loaded).add_done_callback(learn)
+        return loaded.gathers
 
     async def _ask(
         self, loaded: Loaded, ask: Ask, work: Work, limit_s: float | None = None

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from reconciler.bundle import golden
 from reconciler.bundle.golden import Examples
-from reconciler.bundle.predictor import Predictions, Predictor, Tensors, open_bundle
+from reconciler.bundle.predictor import Predictor, open_bundle
 from reconciler.bundle.signature import Signature
 from reconciler.errors import ReconcilerError, TerminalError
 from reconciler.serving.fields import Fields
@@ -21,10 +19,6 @@ from reconciler.serving.table import Entry
 SLOW_S = 0.002
 #: Weight of the latest answer in what is known of a version's speed.
 _LATEST = 0.05
-#: By so many rows, fewer where they take longer than this, and runs of so many of them, is seen
-#: whether a version answers as it does to each alone.
-_ROWS, _FEWEST, _ROWS_S = 512, 32, 0.015
-_SIZES, _RUNS = (64, 31, 16, 13, 8, 7, 5, 4, 3, 2), 32
 #: Of so many answers, one is measured.
 _EVERY = 8
 
@@ -39,7 +33,6 @@ class Loaded:
         load_s: Seconds from the first byte to the last example.
         size: Bytes of the bundle's files.
         spread: Standard deviation of its predictions on the test split; None for labels.
-        gathers: Whether rows get the very same answers in one run as alone.
     """
 
     def __init__(
@@ -50,8 +43,6 @@ class Loaded:
         load_s: float = 0.0,
         size: int = 0,
         spread: float | None = None,
-        *,
-        gathers: bool = False,
     ) -> None:
         self.version = str(entry.version)
         self.digest = entry.digest
@@ -62,7 +53,8 @@ class Loaded:
         self.load_s = load_s
         self.size = size
         self.spread = spread
-        self.gathers = gathers
+        self.gathers: bool | None = None
+        """Whether rows get the very same answers in one run as alone; None: not seen to yet."""
         self._turn = 0
         self.one_s = 0.0
         """Seconds of a processor that one row alone takes, smoothed."""
@@ -116,9 +108,6 @@ def load(entry: Entry, clock: Callable[[], float] = time.perf_counter) -> Loaded
         warm = clock()
         _check(entry, predictor, examples)
         loaded.one_s = loaded.row_s = (clock() - warm) / len(examples.rows)
-        if not loaded.slow(1):
-            most = int(_ROWS_S / max(loaded.one_s, _ROWS_S / _ROWS))
-            loaded.gathers = _gathers(predictor, examples, max(most, _FEWEST))
     return loaded
 
 
@@ -128,56 +117,6 @@ def _spread(folder: Path) -> float | None:
         return float(profile["std"]) if "std" in profile else None
     except (OSError, ValueError, KeyError, TypeError):  # it answers all the same
         return None
-
-
-def _gathers(predictor: Predictor, examples: Examples, count: int) -> bool:
-    """Return whether so many rows get the same answers in runs of several sizes, to the last bit.
-
-    Some models add up in another order then, or come to an exponential another way at the end of a
-    run; which answer a client gets is no matter of how many others ask in the same moment.
-    """
-    if any(tensor.words for tensor in predictor.tensors.values()):
-        return False  # a row is as wide as its text is long
-    try:
-        plain = [one for one in map(predictor.plain, examples.rows) if one is not None]
-        rows = _mixed(plain, count) if plain else []
-        alone = [_bits(predictor.answer(one)) for one in rows]
-        return bool(rows) and all(_alike(predictor, rows, alone, size) for size in _SIZES)
-    except Exception:  # noqa: BLE001  a runtime raises classes without a base; it answers alone
-        return False
-
-
-def _mixed(rows: Sequence[Tensors], count: int) -> list[Tensors]:
-    """Return so many rows, drawn with a seed: each value is that of a row, or between two rows'.
-
-    Some models answer one row in a hundred otherwise at another place: a few would not tell.
-    """
-    draw = np.random.default_rng(0)
-    mixed = {}
-    for name in rows[0]:
-        known = np.concatenate([row[name] for row in rows])
-        size = (count, known.shape[1])
-        mixed[name] = np.take_along_axis(known, draw.integers(len(rows), size=size), axis=0)
-        if known.dtype.kind == "f":
-            other = np.take_along_axis(known, draw.integers(len(rows), size=size), axis=0)
-            share = draw.uniform(-1, 1, size).clip(0)  # half of them stay what they are
-            between = mixed[name] + share * (other - mixed[name])
-            mixed[name] = between.astype(np.float32).astype(known.dtype)
-    return [{name: some[n : n + 1] for name, some in mixed.items()} for n in range(count)]
-
-
-def _alike(
-    predictor: Predictor, rows: Sequence[Tensors], alone: Sequence[list[bytes]], size: int
-) -> bool:
-    return all(
-        list(map(_bits, predictor.answer_each(rows[start : start + size])))
-        == alone[start : start + size]
-        for start in range(0, len(rows), size)[:_RUNS]
-    )
-
-
-def _bits(answer: Predictions) -> list[bytes]:
-    return [part.tobytes() for part in (answer.values, answer.probabilities) if part is not None]
 
 
 def _check(entry: Entry, predictor: Predictor, examples: Examples) -> None:

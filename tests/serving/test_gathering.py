@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from reconciler.serving.loaded import SLOW_S, _gathers, load
+from reconciler.serving.company import bears
+from reconciler.serving.loaded import SLOW_S, load
 from reconciler.serving.settings import Settings
 from reconciler.serving.table import Route, Table
 from reconciler.serving.worker import Worker
@@ -43,8 +44,13 @@ class Site:
         self.worker = Worker(Settings(-1, -1, 1 << 20, 100, 5.0))
         self.port = 0
 
-    async def serve(self, one: Route) -> None:
+    async def serve(self, one: Route, *, seen: bool = True) -> None:
+        """Serve a route; `seen`: what company its versions bear was seen to."""
         await self.worker._house.follow(Table("c", {"m": one}))
+        standing = self.worker._house.standing("m")
+        for loaded in (standing.champion, standing.challenger) if seen else ():
+            if loaded is not None:
+                loaded.gathers = bears(loaded)
 
     def watch(self, *, challenger: bool = False) -> Heights:
         standing = self.worker._house.standing("m")
@@ -106,6 +112,25 @@ def test_rows_that_come_together_are_one_run_and_each_gets_its_own_answer(tmp_pa
             assert len({answer["id"] for _, answer in found}) == 8
 
     asyncio.run(test())
+
+
+def test_the_first_rows_do_not_wait_until_it_is_seen_what_company_a_version_bears(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with site() as server:
+            await server.serve(route(made(tmp_path / "1")), seen=False)
+            loaded = server.worker._house.standing("m").champion
+            heights = server.watch()
+            assert len(values(await server.crowd(*rows(4)))) == 4
+            while not loaded.gathers:
+                await asyncio.sleep(0.01)
+            assert heights.seen[:4] == [1] * 4
+            heights.seen.clear()
+            assert len(values(await server.crowd(*rows(4)))) == 4
+            assert heights.seen == [4]
+
+    asyncio.run(asyncio.wait_for(test(), 30))
 
 
 def test_one_row_alone_is_a_run_of_one(tmp_path: Path) -> None:
@@ -224,9 +249,9 @@ def test_a_model_that_answers_few_rows_otherwise_at_the_end_of_a_run_is_found_ou
             values[-1] += 1e-12
         return [values]
 
-    assert _gathers(predictor, loaded.examples, 512)
+    assert bears(loaded)
     predictor._run = odd
-    assert not _gathers(predictor, loaded.examples, 512)
+    assert not bears(loaded)
 
 
 def test_no_run_is_of_more_rows_than_hold_up_nobody(tmp_path: Path) -> None:
