@@ -7,6 +7,7 @@ only what looks odd the careful one of `encoding`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from reconciler.errors import TerminalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     import polars as pl
@@ -29,6 +31,8 @@ Array = npt.NDArray[Any]
 Tensors = dict[str, Array]
 #: Rows per run of the model: bounds the memory of one-hot, kernel and vocabulary matrices.
 _ROWS, _ROWS_OF_WORDS = 1024, 128
+#: Rows that are worth another thread.
+_ROWS_OF_A_THREAD = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,14 @@ class Model(Protocol):
         """Return the numbers or class indices, shape (n,), then any probabilities."""
 
 
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Threads that runs of many rows are divided among; nothing else may wait in them."""
+
+    pool: Executor
+    ways: int
+
+
 class Predictor:
     """A loaded bundle; safe to share between threads."""
 
@@ -58,6 +70,7 @@ class Predictor:
         self.signature = sign
         self._model = model
         self._run = model.run
+        self._threads: Threads | None = None
         self._labels = None if sign.classes is None else label_array(sign.classes)
         self._fast = quick.encoder(sign)
         self._matrix = matrix.encoder(sign)
@@ -81,7 +94,12 @@ class Predictor:
         """Return the answers for rows that `encode` has made tensors of."""
         if not len(next(iter(tensors.values()))):
             return self._nothing()
-        return self._answer(run_batches(self._model, self.signature, tensors))
+        return self._answer(run_batches(self._model, self.signature, tensors, self._threads))
+
+    def spread(self, threads: Threads) -> None:
+        """Have many rows answered in several threads, where the model leaves Python alone."""
+        if isinstance(self._model, OnnxModel):
+            self._threads = threads
 
     def predict_one(self, row: Mapping[str, object]) -> Predictions:
         """Return the answer for one row given by fields, as predictions of length 1.
@@ -164,16 +182,29 @@ def label_array(classes: Sequence[Label]) -> Array:
     return np.array(list(classes))
 
 
-def run_batches(model: Model, sign: Signature, tensors: Mapping[str, Array]) -> Sequence[Array]:
-    """Return the raw answers for any number of rows > 0, in bounded memory."""
+def run_batches(
+    model: Model, sign: Signature, tensors: Mapping[str, Array], threads: Threads | None = None
+) -> Sequence[Array]:
+    """Return the raw answers for any number of rows > 0, in bounded memory.
+
+    Args:
+        model: What runs.
+        sign: Its signature.
+        tensors: By name, all of one length.
+        threads: What runs of many rows are divided among; None: they are made one by one.
+    """
     height = len(next(iter(tensors.values())))
     size = _ROWS_OF_WORDS if any(tensor.words for tensor in sign.tensors) else _ROWS
+    if threads is not None:
+        size = min(size, max(ceil(height / threads.ways), _ROWS_OF_A_THREAD))
     if height <= size:
         return model.run(dict(tensors))
-    parts = [
-        model.run({name: values[start : start + size] for name, values in tensors.items()})
-        for start in range(0, height, size)
-    ]
+
+    def part(start: int) -> Sequence[Array]:
+        return model.run({name: some[start : start + size] for name, some in tensors.items()})
+
+    each = map if threads is None else threads.pool.map
+    parts = list(each(part, range(0, height, size)))
     return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 

@@ -25,6 +25,7 @@ import uvloop
 
 from reconciler.adapters.addresses import held
 from reconciler.adapters.tokens import TokenFile
+from reconciler.bundle.predictor import Threads
 from reconciler.serving import lines, table
 from reconciler.serving.access import Door
 from reconciler.serving.answering import Answering
@@ -69,6 +70,8 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loads = ThreadPoolExecutor(1, "load")
         self._apart = ThreadPoolExecutor(_THREADS, "apart")
+        ways = min((os.cpu_count() or 1) // settings.workers, _THREADS)
+        self._rows = Threads(ThreadPoolExecutor(ways, "rows"), ways) if ways > 1 else None
         self._tallies = Tallies()
         self._told: bytes = b""
         self._fared: dict[str, int] = {}
@@ -164,7 +167,11 @@ class Worker:
         return self._tls.context
 
     async def _load(self, entry: Entry) -> Loaded:
-        return await asyncio.get_running_loop().run_in_executor(self._loads, partial(load, entry))
+        loop = asyncio.get_running_loop()
+        loaded = await loop.run_in_executor(self._loads, partial(load, entry))
+        if self._rows is not None:
+            loaded.predictor.spread(self._rows)
+        return loaded
 
     def _changed(self) -> None:
         if self._house.ready:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,33 @@ def test_many_rows_are_answered_in_batches(bundle: Path, monkeypatch: pytest.Mon
     a = np.arange(50.0)
     answers = open_bundle(bundle).predict({"a": a, "b": a})
     assert answers.values.tolist() == (3 * a).tolist()
+
+
+def test_many_rows_are_divided_among_threads_and_stay_in_order(bundle: Path) -> None:
+    predictor, seen = open_bundle(bundle), set()
+    barrier = threading.Barrier(2, timeout=10)
+    run = predictor._model.run
+
+    def together(tensors: module.Tensors) -> Sequence[module.Array]:
+        seen.add((len(tensors["numbers"]), threading.current_thread().name[:4]))
+        barrier.wait()  # goes on only where both are at work at once
+        return run(tensors)
+
+    predictor._model.run = together  # type: ignore[method-assign]
+    a = np.arange(1000.0)
+    with ThreadPoolExecutor(2, "rows") as pool:
+        predictor.spread(module.Threads(pool, 2))
+        assert predictor.predict({"a": a, "b": a}).values.tolist() == (3 * a).tolist()
+    assert seen == {(500, "rows")}
+
+
+def test_a_few_rows_are_worth_no_other_thread(bundle: Path) -> None:
+    predictor = open_bundle(bundle)
+    a = np.arange(250.0)
+    with ThreadPoolExecutor(2) as pool:
+        predictor.spread(module.Threads(pool, 2))
+        pool.shutdown()
+        assert predictor.predict({"a": a, "b": a}).values.tolist() == (3 * a).tolist()
 
 
 def test_a_predictor_may_be_shared_by_threads(bundle: Path) -> None:
