@@ -9,7 +9,7 @@ an answer that follows one takes twice as long.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 #: More than this is handed on at once: it would be copied.
@@ -36,7 +36,7 @@ class Turn:
         self._holding: list[Joining] = []
 
     def ask(self, answer: Callable[[], None]) -> None:
-        """Have something done once all that is there was read; it must not raise."""
+        """Have something done once all that is there was read."""
         self._asked.append(answer)
         self._await()
 
@@ -56,16 +56,20 @@ class Turn:
 
     def _end(self) -> None:
         asked, self._asked = self._asked, []
-        for answer in asked:
-            answer()
+        self._do(asked)
         while self._paused:
             paused, self._paused = self._paused, []
-            self._between()
-            for go_on in paused:
-                go_on()
+            self._do((self._between, *paused))
         holding, self._holding, self._awaited = self._holding, [], False
-        for line in holding:
-            line.flush()
+        self._do([line.flush for line in holding])
+
+    def _do(self, calls: Iterable[Callable[[], None]]) -> None:
+        for call in calls:
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001  a bug over one takes no other's answer
+                message = "something was left undone in a turn: this is a bug"
+                self._loop.call_exception_handler({"message": message, "exception": error})
 
 
 class Joining:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -16,9 +16,13 @@ class Loop:
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], None]] = []
+        self.bugs: list[Exception] = []
 
     def call_soon(self, call: Callable[[], None]) -> None:
         self.calls.append(call)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.bugs.append(context["exception"])
 
     def turn(self) -> None:
         calls, self.calls = self.calls, []
@@ -126,3 +130,21 @@ def test_nothing_is_written_to_a_connection_that_is_lost_and_others_get_theirs(
 
 def test_all_else_is_asked_of_the_transport(lines: Lines) -> None:
     assert lines.new()[1].get_extra_info("peername") == "peername"
+
+
+def test_what_raises_takes_nothing_else_of_its_turn_and_is_told(lines: Lines) -> None:
+    done: list[str] = []
+
+    def bug() -> None:
+        raise ValueError
+
+    (one, line), turn = lines.new(), lines.turn
+    for call in (bug, lambda: done.append("asked"), lambda: turn.pause(bug)):
+        turn.ask(call)
+    turn.ask(lambda: turn.pause(lambda: line.write(b"answer")))
+    lines.loop.turn()
+    assert (done, one.writes) == (["asked"], [b"answer"])
+    assert list(map(type, lines.loop.bugs)) == [ValueError, ValueError]
+    turn.ask(lambda: done.append("next"))
+    lines.loop.turn()
+    assert done == ["asked", "next"]
