@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -27,6 +28,8 @@ _DEAF_S = 10
 Answer = Callable[[str], Any]
 #: Loads a model anew, unless the bundle of a digest answers; gives how it is served then.
 Reload = Callable[[str, str | None], Any]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +232,10 @@ class Crew:
         """Take in what a worker says until it is gone."""
         with contextlib.suppress(OSError), member.link.makefile("rb") as stream:
             for line in stream:
-                self._heed(member, lines.decode(line))
+                try:
+                    self._heed(member, lines.decode(line))
+                except Exception:  # noqa: BLE001  a bug over one line leaves the next ones heard
+                    _log.exception("what a worker said came to nothing: this is a bug")
 
     def _heed(self, member: Member, message: lines.Message) -> None:
         with self._lock:
