@@ -160,7 +160,8 @@ def verbs_reference() -> str:
 
 def _verb(command: Any) -> Iterator[str]:
     yield str(command.help).strip()
-    rows = [_option(option) for option in command.params if option.name != "help"]
+    shown = (option for option in command.params if not getattr(option, "hidden", False))
+    rows = [_option(option) for option in shown if option.name != "help"]
     if rows:
         yield from ("", "| | |", "|---|---|", *rows)
 
