@@ -69,7 +69,9 @@ def hooked(two: Project, verb: Verb) -> Project:
     """Return the same with our hooks; git finds no reconciler on PATH."""
     verb(two, "install")
     two.env["PATH"] = os.pathsep.join(
-        part for part in os.environ["PATH"].split(os.pathsep) if Path(part) != BIN
+        part
+        for part in os.environ["PATH"].split(os.pathsep)
+        if not (Path(part) / "reconciler").exists()
     )
     return two
 
