@@ -7,7 +7,7 @@ JOBS ?=
 
 export PATH := $(BIN):$(PATH)
 
-.PHONY: run up test check fast slow bench clean
+.PHONY: run up test check fast slow soak bench clean
 
 run: $(VENV)/.run
 	@$(BIN)/python examples/run.py $(if $(JOBS),--jobs $(JOBS))
@@ -30,7 +30,10 @@ fast: $(VENV)/.dev $(VENV)/.kserve
 	$(BIN)/python -m pytest -q -m "not slow" -n 2
 
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "slow and not soak" -n 3 --dist loadfile
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m soak
 
 bench: $(VENV)/.dev
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

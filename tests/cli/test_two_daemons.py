@@ -16,7 +16,7 @@ from tests.pair.play import Size, play
 pytestmark = pytest.mark.slow
 
 SIZE = Size(
-    commits=6, kills=2, steers=1, pause_s=0.4, training_s=0.3, intervals_s=(0.5, 0.5), rest_s=1.5,
+    commits=5, kills=1, steers=1, pause_s=0.4, training_s=0.3, intervals_s=(0.5, 0.5), rest_s=1.5,
     longest_s=120.0,
 )  # fmt: skip
 
