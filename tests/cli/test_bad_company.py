@@ -53,23 +53,17 @@ def test_a_daemon_bears_whatever_is_done_to_what_it_follows(bed: Bed, tmp_path: 
     _endured(Company(bed, tmp_path / "site", tmp_path), misfortunes)
 
 
-@pytest.mark.parametrize(
-    "misfortunes",
-    [
-        (space.refs_read_only, space.target_full),
-        pytest.param((space.workspace_full,), marks=pytest.mark.soak),  # it waits out its patience
-    ],
-)
-def test_a_daemon_bears_disks_that_cannot_be_written(
-    bed: Bed, tmp_path: Path, misfortunes: Sequence[Misfortune[Company]]
-) -> None:
+@pytest.mark.soak
+def test_a_daemon_bears_disks_that_cannot_be_written(bed: Bed, tmp_path: Path) -> None:
     if (why := disks.unable()) is not None:
         pytest.skip(why)
     bed.copy("first", tmp_path / "site")
+    misfortunes = (space.workspace_full, space.refs_read_only, space.target_full)
     with space.on_small_disks(tmp_path / "site" / "repo"):
         _endured(Company(bed, tmp_path / "site", tmp_path), misfortunes)
 
 
+@pytest.mark.soak
 def test_a_daemon_bears_a_remote_that_comes_and_goes(bed: Bed, tmp_path: Path) -> None:
     bed.copy("first", tmp_path / "site")
     misfortunes = (abroad.refused, abroad.cut_while_fetching, abroad.answer_lost)
@@ -77,6 +71,7 @@ def test_a_daemon_bears_a_remote_that_comes_and_goes(bed: Bed, tmp_path: Path) -
         _endured(Abroad(bed, tmp_path / "site", tmp_path, wire), misfortunes)
 
 
+@pytest.mark.soak
 def test_a_daemon_bears_a_clock_that_jumps(bed: Bed, tmp_path: Path) -> None:
     if (why := clocks.unable()) is not None:
         pytest.skip(why)

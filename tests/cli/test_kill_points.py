@@ -33,7 +33,10 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Bed:
     return Bed(shared / "bed")
 
 
-@pytest.mark.parametrize(("scene", "n"), CASES)
+@pytest.mark.parametrize(
+    ("scene", "n"),
+    [pytest.param(*case, marks=pytest.mark.soak if case[1] > 1 else ()) for case in CASES],
+)
 def test_a_run_that_is_killed_at_a_point_leaves_nothing_that_the_next_does_not_mend(
     bed: Bed, scene: str, n: int, tmp_path: Path
 ) -> None:

@@ -63,7 +63,10 @@ def clone(folder: Path, name: str) -> Project:
     return made
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=() if kind == "directory" else pytest.mark.soak) for kind in KINDS],
+)
 def test_what_one_clone_has_trained_and_pushed_another_never_trains(
     kind: str, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.killing.bed import Bed
 from tests.pair.play import Size, play
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 SIZE = Size(
     commits=5, kills=1, steers=1, pause_s=0.4, training_s=0.3, intervals_s=(0.5, 0.5), rest_s=1.5,

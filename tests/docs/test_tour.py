@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT, SHARED, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 PAGE = (ROOT / "docs" / "tour.md").read_text()
 
@@ -88,7 +88,7 @@ def _like(said: str, shown: str) -> bool:
     return fnmatchcase(squeezed, re.sub(r" +", " ", pattern).strip())
 
 
-@pytest.mark.parametrize("table", [pytest.param("housing", marks=pytest.mark.soak), "churn"])
+@pytest.mark.parametrize("table", ["housing", "churn"])
 def test_the_tour_holds_to_the_letter(table: str, tmp_path: Path) -> None:
     source = SHARED / {"housing": "housing.csv", "churn": "telco_churn.csv"}[table]
     if not source.exists():
